@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for another task's end.
+#pragma once
+
+#include <aya/detail/promise.hpp>
+#include <aya/detail/task_state.hpp>
+
+#include <coroutine>
+#include <utility>
+
+namespace aya::detail {
+
+/// Suspends the running task until `target` is done. Cancelling the waiting task cancels `target`, unless `shielded`.
+class join_awaiter : public suspension, public completion {
+public:
+    explicit join_awaiter(state_reference target, bool shielded = false) noexcept
+        : completion(&notified), target_(std::move(target)), shielded_(shielded) {}
+
+    bool await_ready() const noexcept { return target_->done(); }
+
+    template <task_promise Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h) {
+        return suspend(*h.promise().task, h);
+    }
+
+protected:
+    /// First in await_resume: throws cancelled_error if the waiting task was cancelled instead of woken.
+    void finish_wait() {
+        if (waiter_ != nullptr)
+            finish_suspended_wait();
+    }
+    [[nodiscard]] task_state& target() const noexcept { return *target_; }
+
+private:
+    static void notified(completion& c, task_state&) noexcept;
+    verdict request_cancel(cancel_walk& walk) noexcept final;
+    bool suspend(task_state& waiter, std::coroutine_handle<> h);
+    void finish_suspended_wait();
+
+    state_reference target_;
+    task_state* waiter_ = nullptr; // set while suspended
+    bool shielded_;
+    bool cancelled_ = false;
+};
+
+} // namespace aya::detail

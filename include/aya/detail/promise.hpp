@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// The promise of task<T>: who goes on when the coroutine ends, which task it runs in, and its result.
+#pragma once
+
+#include <aya/config.hpp>
+#include <aya/detail/frame_memory.hpp>
+#include <aya/detail/scheduler.hpp>
+#include <aya/detail/task_state.hpp>
+#include <aya/fwd.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace aya::detail {
+
+#if AYA_TRAMPOLINE
+// Leaves the next coroutine to the loop that resumed this one, so that the stack stays flat.
+using transfer_result = void;
+inline void transfer(std::coroutine_handle<> next) noexcept { this_thread()->transfer = next; }
+inline void transfer_nowhere() noexcept {}
+#else
+using transfer_result = std::coroutine_handle<>;
+inline std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept { return next; }
+inline std::coroutine_handle<> transfer_nowhere() noexcept { return std::noop_coroutine(); }
+#endif
+
+/// Room for one T, a reference included.
+template <class T>
+class slot {
+public:
+    slot() noexcept {}
+    ~slot() {
+        if (full_)
+            std::destroy_at(std::addressof(value_));
+    }
+    slot(slot const&) = delete;
+    slot& operator=(slot const&) = delete;
+
+    template <class... Arguments>
+    void emplace(Arguments&&... arguments) {
+        std::construct_at(std::addressof(value_), std::forward<Arguments>(arguments)...);
+        full_ = true;
+    }
+    [[nodiscard]] bool full() const noexcept { return full_; }
+    [[nodiscard]] T take() { return std::move(value_); }
+    [[nodiscard]] T const& get() const noexcept { return value_; }
+
+private:
+    union {
+        std::remove_const_t<T> value_;
+    };
+    bool full_ = false;
+};
+
+template <class T>
+class slot<T&> {
+public:
+    void emplace(T& value) noexcept { value_ = std::addressof(value); }
+    [[nodiscard]] bool full() const noexcept { return value_ != nullptr; }
+    [[nodiscard]] T& take() noexcept { return *value_; }
+    [[nodiscard]] T& get() const noexcept { return *value_; }
+
+private:
+    T* value_ = nullptr;
+};
+
+template <>
+class slot<void> {
+public:
+    void emplace() noexcept {}
+    void take() noexcept {}
+    void get() const noexcept {}
+};
+
+template <class T>
+class typed_state;
+
+struct promise_base {
+    std::coroutine_handle<> continuation; // the coroutine that awaits this one; null for a task's outermost one
+    task_state* task = nullptr;
+    std::exception_ptr error;
+
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    void unhandled_exception() noexcept { error = std::current_exception(); }
+
+    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
+};
+
+template <class T>
+struct promise;
+
+/// Goes on with the awaiting coroutine, or hands the outermost coroutine's result to the task and ends it.
+struct final_awaiter {
+    bool await_ready() const noexcept { return false; }
+    template <class T>
+    transfer_result await_suspend(std::coroutine_handle<promise<T>> self) const noexcept {
+        promise<T>& p = self.promise();
+        if (p.continuation) [[likely]]
+            return transfer(p.continuation);
+        static_cast<typed_state<T>*>(p.task)->end(self);
+        return transfer_nowhere();
+    }
+    void await_resume() const noexcept {}
+};
+
+template <class T>
+struct promise_result : promise_base {
+    slot<T> value;
+
+    template <class U = T>
+        requires std::convertible_to<U&&, T> || std::constructible_from<T, U&&>
+    void return_value(U&& result) {
+        value.emplace(std::forward<U>(result));
+    }
+};
+
+template <>
+struct promise_result<void> : promise_base {
+    slot<void> value;
+
+    void return_void() noexcept {}
+};
+
+template <class T>
+struct promise final : promise_result<T> {
+    aya::task<T> get_return_object() noexcept; // in task.hpp
+    final_awaiter final_suspend() const noexcept { return {}; }
+};
+
+/// Whether `error` holds a cancelled_error.
+[[nodiscard]] ending classify(std::exception_ptr const& error) noexcept;
+
+/// A task with its result.
+template <class T>
+class typed_state final : public task_state {
+public:
+    typed_state(scheduler& home, std::coroutine_handle<promise<T>> frame) : task_state(home, frame) {
+        frame.promise().task = this;
+    }
+
+    /// Takes over the result of the finished coroutine, frees its frame and ends the task.
+    void end(std::coroutine_handle<promise<T>> frame) noexcept {
+        promise<T>& p = frame.promise();
+        ending how = ending::returned;
+        if (p.error) [[unlikely]] {
+            error_ = std::move(p.error);
+            how = classify(error_);
+        } else if constexpr (!std::is_void_v<T>) {
+            try {
+                value_.emplace(p.value.take());
+            } catch (...) {
+                error_ = std::current_exception();
+                how = classify(error_);
+            }
+        }
+        frame.destroy();
+        finish(how);
+    }
+
+    /// The result of a done task; its exception is thrown. `decltype(auto)`: T const&, or T& when T is a reference.
+    decltype(auto) get() {
+        mark_retrieved();
+        if (how() != ending::returned) [[unlikely]]
+            std::rethrow_exception(error());
+        return value_.get();
+    }
+    /// As get(), moving the result out.
+    T take() {
+        mark_retrieved();
+        if (how() != ending::returned) [[unlikely]]
+            std::rethrow_exception(error());
+        return value_.take();
+    }
+
+private:
+    [[no_unique_address]] slot<T> value_;
+};
+
+template <class Promise>
+concept task_promise = std::derived_from<Promise, promise_base>;
+
+} // namespace aya::detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tasks need of the executor they run on. thread_pool and event_loop implement it, in lib/.
+#pragma once
+
+#include <aya/detail/task_state.hpp>
+#include <aya/time.hpp>
+
+#include <coroutine>
+#include <cstddef>
+
+namespace aya::detail {
+
+class runtime_core;
+class task_registry;
+class timer_queue;
+
+class scheduler {
+public:
+    /// Queues `r` to run once: behind what the calling thread queued here before. Any thread.
+    virtual void schedule(ready& r) noexcept = 0;
+
+    /// Monotonic or virtual time. Any thread.
+    [[nodiscard]] virtual time_point now() const noexcept = 0;
+
+    /// The timers that the calling thread should use; any thread, though a worker's own are the cheapest.
+    [[nodiscard]] virtual timer_queue& timers() noexcept = 0;
+
+    [[nodiscard]] virtual task_registry& registry() noexcept = 0;
+
+    /// The runtime around this scheduler: its other pools and its exception handler.
+    [[nodiscard]] runtime_core& owner() const noexcept { return *owner_; }
+
+    scheduler(scheduler const&) = delete;
+    scheduler& operator=(scheduler const&) = delete;
+
+protected:
+    explicit scheduler(runtime_core& owner) noexcept : owner_(&owner) {}
+    ~scheduler() = default;
+
+private:
+    runtime_core* owner_;
+};
+
+/// What a thread that runs tasks knows of itself.
+struct thread_context {
+    scheduler* home = nullptr;
+    task_state* current = nullptr;    // the task whose step runs, null between steps
+    std::coroutine_handle<> transfer; // what runs next in the current step, in trampoline builds
+    std::uint32_t index = 0;          // of the worker in its pool
+};
+
+/// The calling thread's context, or null outside every scheduler. Never inlined: a thread-local address that a compiler
+/// keeps across a suspension would be another thread's.
+[[nodiscard]] thread_context* this_thread() noexcept;
+
+/// The calling thread's scheduler. Throws invalid_state_error outside one; `what` names the caller.
+[[nodiscard]] scheduler& this_scheduler(char const* what);
+
+/// The running task. Throws invalid_state_error outside one; `what` names the caller.
+[[nodiscard]] task_state& this_task(char const* what);
+
+} // namespace aya::detail

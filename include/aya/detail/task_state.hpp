@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the scheduler, the synchronisation primitives and the combinators know of a task: everything but its result type.
+//
+// One word holds phase, lock and cancel count. The rules:
+//   * Only the thread that runs the task moves it from active to waiting (begin_wait), back (end_wait), and to done.
+//   * Everybody else changes the word only while holding its lock bit, and so does the owner for a change that takes
+//     more than one step. The lock is held for a few instructions, or while a canceller asks the suspension for its claim.
+//   * A suspended task is woken by whoever claims the suspension: its source (under the source's own lock) or a canceller
+//     (through suspension::request_cancel, under that same lock). The claim is exclusive, so a task is queued exactly once.
+//   * A canceller that comes after the claim leaves `must_cancel`, which the task finds when it resumes.
+// lib/README.md has the argument why no cancellation and no wake-up is lost.
+#pragma once
+
+#include <aya/detail/frame_memory.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace aya::detail {
+
+class scheduler;
+class task_registry;
+class task_state;
+
+/// Anything that a worker can run: a task to start or to resume, or a posted callback. Intrusive, so that queues allocate nothing.
+struct ready {
+    using function = void (*)(ready&) noexcept;
+
+    explicit ready(function f) noexcept : run(f) {}
+    ready(ready const&) = delete;
+    ready& operator=(ready const&) = delete;
+
+    ready* next = nullptr;
+    function run;
+
+protected:
+    ~ready() = default;
+};
+
+/// Tasks that a cancel request still has to reach. See lib/task/cancellation.cpp.
+class cancel_walk;
+
+/// What a waiting task waits for, as a canceller sees it. Lives in the awaiter, inside the coroutine frame.
+class suspension {
+public:
+    enum class verdict {
+        claimed,  ///< the wait is over: the canceller queues the task, which finds itself cancelled
+        too_late, ///< somebody else has claimed the wake-up
+        forwarded ///< the request goes on to the tasks that were put on the walk
+    };
+
+    /// Called with the task's lock held, so the awaiter cannot go away meanwhile. Takes the source's lock.
+    virtual verdict request_cancel(cancel_walk& walk) noexcept = 0;
+
+    suspension(suspension const&) = delete;
+    suspension& operator=(suspension const&) = delete;
+
+protected:
+    suspension() = default;
+    ~suspension() = default;
+};
+
+/// Registered with a task to hear of its end. Notified once, on the thread that ended the task, after its result is visible
+/// and outside its lock; removal before that is final.
+struct completion {
+    using function = void (*)(completion&, task_state&) noexcept;
+
+    explicit completion(function f) noexcept : notify(f) {}
+    completion(completion const&) = delete;
+    completion& operator=(completion const&) = delete;
+
+    completion* next = nullptr; // circular list; null while not registered
+    completion* previous = nullptr;
+    function notify;
+};
+
+/// How a task ended.
+enum class ending : std::uint8_t { none, returned, failed, cancelled };
+
+class task_state : public ready, public frame_allocated {
+public:
+    enum class phase : std::uint64_t { active = 0, waiting = 1, done = 2 };
+
+    // --- life time: one reference for the scheduler until the task is done, one for each handle -----------------------
+
+    void add_reference() noexcept {
+        // Relaxed: whoever adds one already holds one, so nothing needs to be ordered by it.
+        references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    void release() noexcept;
+
+    // --- the running task's side ------------------------------------------------------------------------------------
+
+    /// Publishes that the task waits. The caller holds the lock of the source it waits for, which has linked `s` already.
+    /// True when a cancellation is pending; the caller then calls deliver_pending() once it has released that lock, and
+    /// touches nothing else of the awaiter.
+    [[nodiscard]] bool begin_wait(suspension& s, std::coroutine_handle<> resume_point) noexcept;
+    /// Carries a cancellation that was pending at begin_wait() to `s`, if the task still waits there.
+    void deliver_pending(suspension& s) noexcept;
+
+    /// First thing after a resume that followed begin_wait. True when a cancellation arrived after the claim; it is consumed.
+    [[nodiscard]] bool end_wait() noexcept;
+
+    /// Consumes a pending cancellation. For suspensions that nobody can claim, such as a yield.
+    [[nodiscard]] bool take_pending_cancel() noexcept;
+
+    /// Where resume() goes on when there is no suspension to publish (yield).
+    void set_resume_point(std::coroutine_handle<> h) noexcept { resume_point_ = h; }
+
+    /// Queues the task, whose wake-up the caller has claimed. Any thread.
+    void wake() noexcept;
+
+    /// Ends the task; called on its own thread, after its coroutine frame is gone. The scheduler's reference goes with it.
+    void finish(ending how) noexcept;
+
+    // --- everybody's side -------------------------------------------------------------------------------------------
+
+    [[nodiscard]] bool done() const noexcept {
+        // Acquire: pairs with the release that publishes `done`; the result is visible to who sees it.
+        return phase_of(word_.load(std::memory_order_acquire)) == phase::done;
+    }
+    /// How a done task ended.
+    [[nodiscard]] ending how() const noexcept { return ending_; }
+    [[nodiscard]] std::exception_ptr const& error() const noexcept { return error_; }
+
+    bool cancel(std::string_view message);
+    std::uint32_t uncancel() noexcept;
+    [[nodiscard]] std::uint32_t cancelling() const noexcept;
+    /// Whether a request waits to be delivered at the next suspension.
+    [[nodiscard]] bool cancel_pending() const noexcept;
+
+    /// False when the task is done already (then it is not registered).
+    [[nodiscard]] bool add_completion(completion& c) noexcept;
+    /// True when removed; false when it was or is being notified.
+    bool remove_completion(completion& c) noexcept;
+
+    /// As add_completion for an awaiter of the running task `waiter`: registers `c` and suspends `waiter` on `s` in one step.
+    /// False when this task is done already.
+    [[nodiscard]] bool join_from(task_state& waiter, completion& c, suspension& s, std::coroutine_handle<> resume_point) noexcept;
+
+    void mark_retrieved() noexcept { retrieved_.store(true, std::memory_order_relaxed); } // a flag for reports only
+
+    [[nodiscard]] std::string name() const;
+    void set_name(std::string_view name);
+    /// For a new task: a name is not worth losing a task for when memory is short. Empty: none.
+    void name_if_possible(std::string_view name) noexcept;
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] scheduler& home() const noexcept { return *scheduler_; }
+
+    /// The text of the request that is being delivered; empty afterwards.
+    std::string take_cancel_message();
+    /// What a cancelled task throws: takes the message of the request that is being delivered.
+    [[noreturn]] void throw_cancelled();
+
+    virtual ~task_state();
+
+protected:
+    task_state(scheduler& home, std::coroutine_handle<> frame);
+
+    std::exception_ptr error_;
+
+private:
+    friend class cancel_walk;
+    friend class scheduler;
+    friend class task_registry;
+    struct details;
+
+    static constexpr std::uint64_t phase_mask = 3;
+    static constexpr std::uint64_t locked_bit = 4;
+    static constexpr std::uint64_t must_cancel_bit = 8;
+    static constexpr std::uint64_t cancel_claimed_bit = 16; // a canceller has claimed the wait that is about to end
+    static constexpr std::uint64_t one_request = std::uint64_t{1} << 32;
+
+    static phase phase_of(std::uint64_t word) noexcept { return static_cast<phase>(word & phase_mask); }
+
+    static void run_first(ready& r) noexcept;
+    static void run_again(ready& r) noexcept;
+    static void resume(task_state& t) noexcept;
+
+    std::uint64_t lock() noexcept;
+    void unlock(std::uint64_t word) noexcept;
+    void link(completion& c) noexcept;
+    void unlink(completion& c) noexcept;
+    details& writable_details();
+    void report_unretrieved() noexcept;
+    void set_cancel_message(std::string_view message) noexcept;
+    [[nodiscard]] std::string cancel_message() const; // with the lock held
+
+
+    std::atomic<std::uint64_t> word_{0};
+    std::atomic<std::uint32_t> references_{2}; // the scheduler's and the first handle's
+    std::atomic<bool> retrieved_{false};
+    ending ending_ = ending::none;
+    std::coroutine_handle<> resume_point_;
+    suspension* suspension_ = nullptr; // valid while waiting
+    scheduler* scheduler_;
+    completion* completions_ = nullptr; // under the lock bit
+    details* details_ = nullptr;        // name and cancel message, when there are any; under the lock bit
+    std::uint64_t id_;
+    task_state* registry_next_ = nullptr; // under the registry shard's lock
+    task_state* registry_previous_ = nullptr;
+    std::uint32_t registry_shard_ = 0;
+};
+
+/// A counted reference to a task's state.
+class state_reference {
+public:
+    state_reference() = default;
+    /// Takes over a reference that the caller holds.
+    static state_reference adopt(task_state& s) noexcept { return state_reference(&s); }
+    static state_reference share(task_state& s) noexcept {
+        s.add_reference();
+        return state_reference(&s);
+    }
+    state_reference(state_reference const& other) noexcept : state_(other.state_) {
+        if (state_)
+            state_->add_reference();
+    }
+    state_reference(state_reference&& other) noexcept : state_(other.state_) { other.state_ = nullptr; }
+    state_reference& operator=(state_reference other) noexcept {
+        task_state* const mine = state_;
+        state_ = other.state_;
+        other.state_ = mine;
+        return *this;
+    }
+    ~state_reference() {
+        if (state_)
+            state_->release();
+    }
+
+    [[nodiscard]] task_state* get() const noexcept { return state_; }
+    task_state* operator->() const noexcept { return state_; }
+    task_state& operator*() const noexcept { return *state_; }
+    explicit operator bool() const noexcept { return state_ != nullptr; }
+
+private:
+    explicit state_reference(task_state* s) noexcept : state_(s) {}
+
+    task_state* state_ = nullptr;
+};
+
+} // namespace aya::detail

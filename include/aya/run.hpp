@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// run(): a program's one call into the library.
+#pragma once
+
+#include <aya/runtime.hpp>
+
+#include <utility>
+
+namespace aya {
+
+/// Thrown by run() when Ctrl-C cancelled the main task and it ended by that. Mirrors KeyboardInterrupt.
+class keyboard_interrupt : public std::runtime_error {
+public:
+    keyboard_interrupt() : std::runtime_error("interrupted") {}
+};
+
+namespace detail {
+
+/// While it lives, SIGINT cancels `main` instead of ending the process; a second SIGINT ends it. Does nothing where the program
+/// has a handler of its own, or another run() has one in place.
+class interrupt_guard {
+public:
+    explicit interrupt_guard(handle_base const& main);
+    ~interrupt_guard();
+    interrupt_guard(interrupt_guard const&) = delete;
+    interrupt_guard& operator=(interrupt_guard const&) = delete;
+
+    /// Throws keyboard_interrupt if SIGINT arrived and the task ended cancelled because of it alone.
+    void rethrow(handle_base const& main) const;
+
+private:
+    struct watch;
+    std::unique_ptr<watch> watch_;
+};
+
+} // namespace detail
+
+/// Makes a runtime, runs `main` in it, cancels the tasks that are left and waits for them, and returns main's result or throws its
+/// exception. Ctrl-C cancels the main task; run() then throws keyboard_interrupt. Throws invalid_state_error inside a task: await
+/// there. Mirrors asyncio.run().
+template <class T>
+T run(task<T> main, runtime_options options = {}) {
+    runtime r(std::move(options));
+    task_handle<T> const handle = r.spawn(std::move(main));
+    {
+        detail::interrupt_guard const interrupts(handle);
+        r.wait(handle);
+        interrupts.rethrow(handle);
+    }
+    return detail::take_result(handle);
+}
+
+/// run(f, args...): the callable and its arguments live until the end.
+template <class F, class... Arguments>
+    requires detail::coroutine_function<F, Arguments...>
+auto run(F f, Arguments... arguments) {
+    return run(detail::invoke_stored(std::move(f), std::move(arguments)...));
+}
+template <class F, class... Arguments>
+    requires detail::coroutine_function<F, Arguments...>
+auto run(runtime_options options, F f, Arguments... arguments) {
+    return run(detail::invoke_stored(std::move(f), std::move(arguments)...), std::move(options));
+}
+
+} // namespace aya

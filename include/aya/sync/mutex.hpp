@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// mutex: mutual exclusion between tasks.
+#pragma once
+
+#include <aya/detail/wait_list.hpp>
+#include <aya/errors.hpp>
+
+#include <coroutine>
+#include <utility>
+
+namespace aya {
+
+/// Mutual exclusion between tasks, first come, first served. Mirrors asyncio.Lock, but stricter: unlock() hands the mutex to the
+/// longest waiter, so nobody overtakes. Holding it over a co_await is what it is for. Must outlive its waiters.
+/// Thread safety: all of it. Cost: a short spin lock; nothing is allocated.
+class mutex {
+public:
+    class lock_awaiter;
+
+    /// Holds the mutex, and unlocks it when it goes away. Movable.
+    class [[nodiscard]] guard {
+    public:
+        guard() noexcept = default;
+        explicit guard(mutex& m) noexcept : mutex_(&m) {}
+        guard(guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+        guard& operator=(guard&& other) noexcept {
+            guard moved(std::move(other));
+            std::swap(mutex_, moved.mutex_);
+            return *this;
+        }
+        ~guard() {
+            if (mutex_ != nullptr)
+                mutex_->unlock();
+        }
+
+        /// Unlocks now. Throws invalid_state_error when it holds nothing.
+        void unlock() {
+            if (mutex_ == nullptr)
+                detail::throw_invalid_state("aya::mutex::guard: holds no mutex");
+            std::exchange(mutex_, nullptr)->unlock();
+        }
+        [[nodiscard]] bool owns_lock() const noexcept { return mutex_ != nullptr; }
+
+    private:
+        mutex* mutex_ = nullptr;
+    };
+
+    mutex() = default;
+
+    /// `auto guard = co_await m.lock();` A free mutex is taken without suspending. Cancellation: a task that is cancelled
+    /// while it waits does not get the mutex; had it been handed over already, the next waiter gets it.
+    lock_awaiter lock() noexcept;
+
+    /// Takes a free mutex; false when it is held or others wait for it.
+    [[nodiscard]] bool try_lock() noexcept;
+
+    /// What the guard calls. From any task or thread. Throws invalid_state_error when the mutex is not locked.
+    void unlock();
+
+    /// A snapshot.
+    [[nodiscard]] bool locked() const noexcept;
+
+private:
+    mutable detail::spin_lock mutex_;
+    bool locked_ = false;
+    detail::wait_list waiters_{mutex_};
+};
+
+class [[nodiscard]] mutex::lock_awaiter final : public detail::waiter {
+public:
+    explicit lock_awaiter(mutex& m) noexcept : mutex_(&m) {}
+
+    bool await_ready() noexcept { return mutex_->try_lock(); }
+    template <detail::task_promise Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        return suspend(*h.promise().task, h);
+    }
+    guard await_resume() {
+        if (suspended())
+            finish();
+        return guard(*mutex_);
+    }
+
+private:
+    bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;
+    void finish();
+
+    mutex* mutex_;
+};
+
+inline mutex::lock_awaiter mutex::lock() noexcept { return lock_awaiter(*this); }
+
+} // namespace aya

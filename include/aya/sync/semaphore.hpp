@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// semaphore: at most so many at once.
+#pragma once
+
+#include <aya/detail/wait_list.hpp>
+#include <aya/errors.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <utility>
+
+namespace aya {
+
+/// A number of permits, handed out first come, first served. Mirrors asyncio.Semaphore. Must outlive its waiters.
+/// Thread safety: all of it. Cost: a short spin lock; nothing is allocated.
+class semaphore {
+public:
+    class acquire_awaiter;
+
+    /// Holds one permit, and releases it when it goes away. Movable.
+    class [[nodiscard]] permit {
+    public:
+        permit() noexcept = default;
+        explicit permit(semaphore& s) noexcept : semaphore_(&s) {}
+        permit(permit&& other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)) {}
+        permit& operator=(permit&& other) noexcept {
+            permit moved(std::move(other));
+            std::swap(semaphore_, moved.semaphore_);
+            return *this;
+        }
+        ~permit() {
+            if (semaphore_ != nullptr)
+                semaphore_->release();
+        }
+
+        /// Releases it now. Throws invalid_state_error when it holds nothing.
+        void release() {
+            if (semaphore_ == nullptr)
+                detail::throw_invalid_state("aya::semaphore::permit: holds no permit");
+            std::exchange(semaphore_, nullptr)->release();
+        }
+        /// Keeps the permit taken: somebody else calls semaphore::release().
+        void forget() noexcept { semaphore_ = nullptr; }
+
+    private:
+        semaphore* semaphore_ = nullptr;
+    };
+
+    explicit semaphore(std::size_t permits = 1) noexcept : permits_(permits) {}
+
+    /// `auto permit = co_await s.acquire();` A free permit is taken without suspending. Cancellation: as mutex::lock().
+    acquire_awaiter acquire() noexcept;
+
+    /// Takes a permit if one is free.
+    [[nodiscard]] bool try_acquire() noexcept;
+
+    /// Gives one permit back, or a new one in: to the longest waiter if there is one. Any task or thread.
+    void release() noexcept;
+
+    /// True when acquire() would suspend. A snapshot.
+    [[nodiscard]] bool locked() const noexcept;
+
+private:
+    mutable detail::spin_lock mutex_;
+    std::size_t permits_;
+    detail::wait_list waiters_{mutex_};
+};
+
+class [[nodiscard]] semaphore::acquire_awaiter final : public detail::waiter {
+public:
+    explicit acquire_awaiter(semaphore& s) noexcept : semaphore_(&s) {}
+
+    bool await_ready() noexcept { return semaphore_->try_acquire(); }
+    template <detail::task_promise Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+        return suspend(*h.promise().task, h);
+    }
+    permit await_resume() {
+        if (suspended())
+            finish();
+        return permit(*semaphore_);
+    }
+
+private:
+    bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;
+    void finish();
+
+    semaphore* semaphore_;
+};
+
+inline semaphore::acquire_awaiter semaphore::acquire() noexcept { return acquire_awaiter(*this); }
+
+} // namespace aya

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <aya/detail/fan_in.hpp>
+
+#include "scheduler/timer_queue.hpp"
+#include "task/cancel_walk.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <mutex>
+
+namespace aya::detail {
+
+fan_in::fan_in(std::size_t count, fan_in_rule rule)
+    : rule_(rule), left_(count), capacity_(count),
+      members_(count == 0 ? nullptr : static_cast<member*>(allocate_frame(count * sizeof(member)))) {}
+
+fan_in::~fan_in() {
+    std::destroy_n(members_, size_);
+    if (members_ != nullptr)
+        release_frame(members_, capacity_ * sizeof(member));
+}
+
+fan_in* fan_in::create(std::size_t count, fan_in_rule rule) { return new fan_in(count, rule); }
+
+void fan_in::release() noexcept {
+    // Release: this holder's last use of the block comes before its end. Acquire: the last one sees all of them.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        delete this;
+}
+
+void fan_in::watch(state_reference task) noexcept {
+    member& m = *std::construct_at(&members_[size_++]);
+    m.owner = this;
+    m.task = std::move(task);
+    references_.fetch_add(1, std::memory_order_relaxed); // the caller holds one
+    if (!m.task->add_completion(m)) {
+        (void)count_end(*m.task); // nobody waits yet
+        release();
+    }
+}
+
+bool fan_in::ends_early(task_state const& t) const noexcept {
+    switch (rule_) {
+    case fan_in_rule::gather_values:
+        return t.how() != ending::returned;
+    case fan_in_rule::wait_first:
+        return true;
+    case fan_in_rule::wait_exception:
+        return t.how() == ending::failed;
+    case fan_in_rule::gather_outcomes:
+    case fan_in_rule::wait_all:
+        break;
+    }
+    return false;
+}
+
+// True when the caller has the claim to wake the waiting task.
+bool fan_in::count_end(task_state& t) noexcept {
+    bool const gathers = rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
+    if (gathers)
+        t.mark_retrieved(); // the gather speaks for its tasks
+    std::lock_guard const hold(mutex_);
+    --left_;
+    if (over_ || (left_ != 0 && !ends_early(t)))
+        return false;
+    over_ = true;
+    if (rule_ == fan_in_rule::gather_values && t.how() != ending::returned)
+        culprit_ = &t;
+    return waiter_ != nullptr;
+}
+
+void fan_in::notified(completion& c, task_state& t) noexcept {
+    fan_in& self = *static_cast<member&>(c).owner;
+    if (self.count_end(t))
+        self.waiter_->wake();
+    self.release();
+}
+
+void fan_in::expired(timer& t) noexcept {
+    fan_in& self = *static_cast<deadline_timer&>(t).owner;
+    bool claimed = false;
+    {
+        std::lock_guard const hold(self.mutex_);
+        claimed = !std::exchange(self.over_, true);
+    }
+    if (claimed)
+        self.waiter_->wake();
+    self.release();
+}
+
+bool fan_in::ready() noexcept {
+    std::lock_guard const hold(mutex_);
+    return over_ || left_ == 0;
+}
+
+bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline) {
+    bool cancel_pending = false;
+    {
+        std::lock_guard const hold(mutex_);
+        if (over_ || left_ == 0)
+            return false;
+        if (deadline) {
+            timer_queue& timers = waiter.home().timers();
+            std::lock_guard const hold_timers(timers.mutex());
+            timers.arm(timer_, *deadline);
+            references_.fetch_add(1, std::memory_order_relaxed); // the timer's; the caller holds one
+        }
+        waiter_ = &waiter;
+        cancel_pending = waiter.begin_wait(*this, h);
+    }
+    // This block may be gone now.
+    if (cancel_pending) [[unlikely]]
+        waiter.deliver_pending(*this);
+    return true;
+}
+
+suspension::verdict fan_in::request_cancel(cancel_walk& walk) noexcept {
+    std::lock_guard const hold(mutex_);
+    if (over_)
+        return verdict::too_late;
+    bool const gathers = rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
+    cancelled_ = true;
+    if (!gathers || walk.in_circle()) {
+        over_ = true;
+        return verdict::claimed;
+    }
+    // The wait ends when the tasks do; it remembers the request itself, for they may ignore it.
+    for (std::size_t i = 0; i < size_; ++i)
+        if (!members_[i].task->done())
+            walk.forward(*members_[i].task, nullptr);
+    return verdict::forwarded;
+}
+
+bool fan_in::finish_wait() noexcept {
+    bool const late_cancel = waiter_ != nullptr && waiter_->end_wait();
+    if (timer_.home != nullptr) {
+        std::lock_guard const hold(timer_.home->mutex());
+        if (timer_.home->disarm(timer_))
+            references_.fetch_sub(1, std::memory_order_relaxed); // the timer's; the caller holds one
+    }
+    if (rule_ != fan_in_rule::gather_values && rule_ != fan_in_rule::gather_outcomes)
+        stop_watching();
+    // A request that came after the end overrides it; one that came before yields to the first failure.
+    return late_cancel || (cancelled_ && culprit_ == nullptr);
+}
+
+void fan_in::stop_watching() noexcept {
+    for (std::size_t i = 0; i < size_; ++i)
+        if (members_[i].task->remove_completion(members_[i]))
+            references_.fetch_sub(1, std::memory_order_relaxed); // the watch's; the caller holds one
+}
+
+} // namespace aya::detail

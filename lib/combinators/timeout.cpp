@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scope's life is one word: active -> finished (the body left in time) or active -> expiring -> expired (the deadline won, and
+// has cancelled the task). Whoever makes the first move wins; the other one finds it made. A body that leaves while the scope is
+// expiring waits until the request is counted, and then takes it back.
+#include <aya/timeout.hpp>
+
+#include "scheduler/timer_queue.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <mutex>
+
+namespace aya {
+
+timeout_scope::timeout_scope(std::optional<time_point> deadline)
+    : task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
+    cancelled_before_ = task_->cancel_pending();
+    requests_before_ = task_->cancelling();
+    arm();
+}
+
+std::optional<time_point> timeout_scope::when() const {
+    std::lock_guard const hold(mutex_);
+    return deadline_;
+}
+
+bool timeout_scope::expired() const noexcept {
+    state const s = state_.load();
+    return s == state::expiring || s == state::expired;
+}
+
+void timeout_scope::arm() {
+    if (!deadline_)
+        return;
+    if (*deadline_ <= now()) {
+        // Over before it began: the request waits for the first suspension, and a body without one ends normally.
+        expire();
+        return;
+    }
+    detail::timer_queue& timers = task_->home().timers();
+    std::lock_guard const hold(timers.mutex());
+    timers.arm(timer_, *deadline_);
+    timer_busy_.store(true);
+}
+
+void timeout_scope::disarm() noexcept {
+    if (timer_.home == nullptr)
+        return;
+    {
+        std::lock_guard const hold(timer_.home->mutex());
+        if (timer_.home->disarm(timer_)) {
+            timer_busy_.store(false);
+            return;
+        }
+    }
+    // It is being fired: the callback must be out of this object before the scope goes away.
+    for (unsigned round = 0; timer_busy_.load(); ++round)
+        detail::relax(round);
+}
+
+void timeout_scope::fired(detail::timer& t) noexcept {
+    timeout_scope& self = *static_cast<scope_timer&>(t).scope;
+    self.expire();
+    self.timer_busy_.store(false); // the scope may be gone from here on
+}
+
+void timeout_scope::expire() {
+    state expected = state::active;
+    if (!state_.compare_exchange_strong(expected, state::expiring))
+        return;
+    task_->cancel({});
+    state_.store(state::expired);
+}
+
+bool timeout_scope::leave() noexcept {
+    if (std::exchange(left_, true))
+        return converts_;
+    state expected = state::active;
+    bool const in_time = state_.compare_exchange_strong(expected, state::finished);
+    disarm();
+    if (in_time)
+        return false;
+    for (unsigned round = 0; state_.load() == state::expiring; ++round)
+        detail::relax(round);
+    std::uint32_t const left = task_->uncancel();
+    converts_ = left <= requests_before_ && !cancelled_before_;
+    return converts_;
+}
+
+void timeout_scope::reschedule(std::optional<time_point> deadline) {
+    std::lock_guard const hold(mutex_);
+    disarm(); // the callback does not take mutex_
+    if (state_.load() != state::active)
+        detail::throw_invalid_state("aya::timeout_scope::reschedule: the scope has expired or ended");
+    deadline_ = deadline;
+    arm();
+}
+
+} // namespace aya

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/thread_pool.hpp"
+
+#include "executors/clock_source.hpp"
+#include "executors/current_thread.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include <pthread.h>
+
+namespace aya::detail {
+
+namespace {
+
+// How often a busy worker looks elsewhere: at the injection queue and the timers first, its own queue second. A prime, so that
+// it falls into no rhythm of the program's; 61 is what other schedulers settled on.
+constexpr std::uint32_t fairness_interval = 61;
+constexpr std::size_t most_at_once = 64;
+constexpr duration shortest_watch = std::chrono::microseconds(100);
+constexpr duration longest_watch = std::chrono::milliseconds(2);
+
+} // namespace
+
+thread_pool::thread_pool(runtime_core& owner, std::size_t workers, clock_source& clock)
+    : scheduler(owner), clock_(clock), registry_(workers), idle_(static_cast<std::uint32_t>(workers)) {
+    for (std::size_t i = 0; i < workers; ++i) {
+        auto w = std::make_unique<worker>(workers > 1);
+        w->home = this;
+        w->index = static_cast<std::uint32_t>(i);
+        w->random = w->index + 1;
+        w->watch_period = shortest_watch;
+        workers_.push_back(std::move(w));
+    }
+    try {
+        for (auto& w : workers_)
+            w->thread = std::thread([this, pw = w.get()] { run_worker(*pw); });
+    } catch (std::system_error const&) {
+        // Fewer threads than asked for: what started must stop before its queues go away.
+        stopping_.store(true);
+        for (auto& w : workers_) {
+            w->sleep.unpark();
+            if (w->thread.joinable())
+                w->thread.join();
+        }
+        throw;
+    }
+}
+
+thread_pool::~thread_pool() {
+    stopping_.store(true);
+    for (auto& w : workers_)
+        w->sleep.unpark();
+    for (auto& w : workers_)
+        w->thread.join();
+}
+
+time_point thread_pool::now() const noexcept { return clock_.now(); }
+
+timer_queue& thread_pool::timers() noexcept {
+    thread_context* const context = this_thread();
+    return context != nullptr && context->home == this ? static_cast<worker*>(context)->timers : foreign_timers_;
+}
+
+void thread_pool::schedule(ready& r) noexcept {
+    thread_context* const context = this_thread();
+    if (context != nullptr && context->home == this) {
+        auto& w = static_cast<worker&>(*context);
+        w.queue.push(r);
+        help_wanted(w);
+        return;
+    }
+    injected_.push(r);
+    auto const state = idle_.exact();
+    if (state.sleeping != 0 && state.searching == 0)
+        wake_one(false);
+}
+
+// After a push of the worker's own. Wakes a helper only when there is more than this worker will get to in a moment, or
+// nobody watches over it.
+void thread_pool::help_wanted(worker& w) noexcept {
+    auto const state = idle_.hint();
+    if (state.sleeping == 0 || state.searching != 0) [[likely]]
+        return;
+    if (!state.watched)
+        wake_one(true);
+    else if (w.queue.size() > 1)
+        wake_one(false);
+}
+
+void thread_pool::wake_one(bool need_watcher) noexcept {
+    std::uint32_t const chosen = idle_.take_sleeper(need_watcher);
+    if (chosen != idle_set::nobody)
+        workers_[chosen]->sleep.unpark();
+}
+
+void thread_pool::run_worker(worker& w) noexcept {
+    enter_thread(w);
+    pthread_setname_np(pthread_self(), fmt::format("aya-{}", w.index).c_str());
+    while (ready* const r = next(w)) {
+        w.watch_period = shortest_watch;
+        r->run(*r);
+    }
+    leave_thread();
+}
+
+ready* thread_pool::next(worker& w) noexcept {
+    if (++w.tick % fairness_interval == 0) [[unlikely]] {
+        fire_due_timers(false, w);
+        if (ready* const r = take_injected(w))
+            return r;
+    }
+    if (ready* const r = w.queue.pop()) [[likely]]
+        return r;
+    return search(w);
+}
+
+ready* thread_pool::search(worker& w) noexcept {
+    for (;;) {
+        fire_due_timers(false, w);
+        if (ready* const r = w.queue.pop())
+            return r;
+        if (ready* const r = take_injected(w))
+            return r;
+        if (idle_.begin_search()) {
+            ready* const r = steal(w);
+            // The last searcher hands the search on when it found something: there may be more.
+            if (idle_.end_search() && r != nullptr && anything_to_steal(w))
+                wake_one(false);
+            if (r != nullptr)
+                return r;
+        }
+        if (stopping_.load()) {
+            // The flag was set after the last task had ended; what is left are posted callbacks, which their owners run to the end.
+            if (injected_.empty())
+                return nullptr;
+            continue;
+        }
+        sleep(w);
+    }
+}
+
+ready* thread_pool::take_injected(worker& w) noexcept {
+    std::array<ready*, most_at_once> items;
+    std::size_t const n = injected_.pop(items.data(), items.size());
+    if (n == 0)
+        return nullptr;
+    for (std::size_t i = 1; i < n; ++i)
+        w.queue.push(*items[i]);
+    if (n > 1)
+        help_wanted(w);
+    return items[0];
+}
+
+ready* thread_pool::steal(worker& w) noexcept {
+    std::size_t const n = workers_.size();
+    std::array<ready*, most_at_once> items;
+    w.random = w.random * 1664525 + 1013904223; // any start will do; the multiplier is Knuth's
+    std::size_t const start = (w.random >> 16) % n;
+    for (std::size_t i = 0; i < n; ++i) {
+        worker& victim = *workers_[(start + i) % n];
+        if (&victim == &w)
+            continue;
+        std::size_t const taken = victim.queue.steal(items.data(), items.size());
+        if (taken == 0)
+            continue;
+        for (std::size_t k = 1; k < taken; ++k)
+            w.queue.push(*items[k]);
+        return items[0];
+    }
+    if (fire_due_timers(true, w))
+        return w.queue.pop();
+    return nullptr;
+}
+
+bool thread_pool::anything_to_steal(worker const& w) const noexcept {
+    return std::any_of(workers_.begin(), workers_.end(), [&](auto const& other) { return other->queue.size() > (other.get() == &w ? 0 : 1); });
+}
+
+bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {
+    bool any = false;
+    auto const fire = [&](timer_queue& timers, time_point now) {
+        while (timer* const t = timers.pop_due(now)) {
+            t->expire(*t);
+            any = true;
+        }
+    };
+    if (!of_all) {
+        if (w.timers.next() != time_point::max())
+            fire(w.timers, clock_.now());
+        return any;
+    }
+    if (next_deadline() == time_point::max())
+        return false;
+    time_point const now = clock_.now();
+    fire(foreign_timers_, now);
+    for (auto& other : workers_)
+        fire(other->timers, now);
+    return any;
+}
+
+time_point thread_pool::next_deadline() const noexcept {
+    time_point earliest = foreign_timers_.next();
+    for (auto const& w : workers_)
+        earliest = std::min(earliest, w->timers.next());
+    return earliest;
+}
+
+void thread_pool::sleep(worker& w) noexcept {
+    auto const role = idle_.begin_sleep(w.index);
+    // After the announcement: whoever injects now sees a sleeper, whoever injected before is seen here.
+    bool stay_awake = !injected_.empty() || stopping_.load();
+    time_point deadline = time_point::max();
+    if (stay_awake) {
+        // Nothing to compute.
+    } else if (role == idle_set::role::sleeper) {
+        // A timer of this worker's that is due before the watcher wakes.
+        if (next_deadline() < idle_.watcher_deadline())
+            wake_one(true);
+    } else if (clock_.is_virtual) {
+        stay_awake = role == idle_set::role::last_watcher && advance_virtual_time();
+    } else {
+        // Published, then computed again: a worker that arms a timer sees the deadline published here, or its timer is seen here.
+        do {
+            deadline = next_deadline();
+            idle_.publish_watcher_deadline(deadline);
+        } while (next_deadline() < deadline);
+    }
+    if (role == idle_set::role::watcher) {
+        deadline = std::min(deadline, time_point(std::chrono::steady_clock::now()) + w.watch_period);
+        w.watch_period = std::min(w.watch_period * 2, longest_watch);
+    }
+    if (!stay_awake)
+        w.sleep.park(deadline);
+    if (idle_.end_sleep(w.index))
+        idle_.end_search(); // who woke this worker counted it as searching
+}
+
+// Everybody sleeps: if nothing outside is under way either, the next thing to happen is the next deadline.
+bool thread_pool::advance_virtual_time() noexcept {
+    time_point const deadline = next_deadline();
+    if (deadline == time_point::max() || clock_.outside.load() != 0)
+        return false;
+    clock_.advance_to(std::max(deadline, clock_.now()));
+    return true;
+}
+
+} // namespace aya::detail

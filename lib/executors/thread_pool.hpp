@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The work-stealing scheduler: a worker a core, each with its own queue and timers.
+#pragma once
+
+#include "platform/futex.hpp"
+#include "scheduler/idle_set.hpp"
+#include "scheduler/injection_queue.hpp"
+#include "scheduler/ready_queue.hpp"
+#include "scheduler/timer_queue.hpp"
+#include "task/registry.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace aya::detail {
+
+struct clock_source;
+
+class thread_pool final : public scheduler {
+public:
+    /// Starts the workers. Throws std::system_error when not even one thread can be had.
+    thread_pool(runtime_core& owner, std::size_t workers, clock_source& clock);
+    /// Runs what is queued, then stops and joins the workers. Not on a worker.
+    ~thread_pool();
+
+    void schedule(ready& r) noexcept override;
+    [[nodiscard]] time_point now() const noexcept override;
+    [[nodiscard]] timer_queue& timers() noexcept override;
+    [[nodiscard]] task_registry& registry() noexcept override { return registry_; }
+
+    [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
+
+private:
+    struct alignas(64) worker : thread_context {
+        worker(bool shared) : queue(shared) {}
+
+        ready_queue queue;
+        timer_queue timers;
+        parker sleep;
+        std::uint32_t tick = 0;
+        std::uint32_t random = 0;
+        duration watch_period{};
+        std::thread thread;
+    };
+
+    void run_worker(worker& w) noexcept;
+    [[nodiscard]] ready* next(worker& w) noexcept;
+    [[nodiscard]] ready* search(worker& w) noexcept;
+    [[nodiscard]] ready* steal(worker& w) noexcept;
+    [[nodiscard]] ready* take_injected(worker& w) noexcept;
+    bool fire_due_timers(bool of_all, worker& w) noexcept;
+    [[nodiscard]] bool anything_to_steal(worker const& w) const noexcept;
+    void sleep(worker& w) noexcept;
+    bool advance_virtual_time() noexcept;
+    void help_wanted(worker& w) noexcept;
+    void wake_one(bool need_watcher) noexcept;
+    [[nodiscard]] time_point next_deadline() const noexcept;
+
+    clock_source& clock_;
+    task_registry registry_;
+    idle_set idle_;
+    injection_queue injected_;
+    timer_queue foreign_timers_; // armed by threads that are no workers
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::atomic<bool> stopping_{false};
+};
+
+} // namespace aya::detail

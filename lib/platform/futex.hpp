@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sleeping on a word. Raw system calls: std::atomic::wait has no deadline, and its library versions have lost wake-ups.
+#pragma once
+
+#include <aya/time.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace aya::detail {
+
+/// Sleeps while `word` holds `expected`, until woken or `deadline`. May return early for no reason.
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, time_point deadline) noexcept;
+void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
+
+/// Puts one thread to sleep. An unpark() before the park() is kept, so that it returns at once.
+class parker {
+public:
+    /// Returns when unparked, or after `deadline`.
+    void park(time_point deadline) noexcept {
+        // The exchanges are seq_cst: whatever the unparking thread wrote before is visible after the park.
+        if (state_.exchange(parked) == notified) {
+            state_.store(empty);
+            return;
+        }
+        do {
+            futex_wait(state_, parked, deadline);
+        } while (state_.load() == parked && (deadline == time_point::max() || std::chrono::steady_clock::now() < deadline));
+        state_.exchange(empty);
+    }
+
+    void unpark() noexcept {
+        if (state_.exchange(notified) == parked)
+            futex_wake_one(state_);
+    }
+
+private:
+    enum : std::uint32_t { empty, parked, notified };
+    std::atomic<std::uint32_t> state_{empty};
+};
+
+} // namespace aya::detail

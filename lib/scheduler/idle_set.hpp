@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which workers sleep, which search, and who keeps watch.
+//
+// One word holds the number of sleeping workers, the number of searching ones, and two flags of the watcher: at most one sleeping worker
+// has a deadline; it wakes for timers (of all workers), and, while others are awake, every millisecond or so to see
+// whether ready work waits behind a long step. So a worker that makes one task ready need not wake anybody: it will run that task
+// itself in a moment, and if it does not, the watcher will. All other sleepers sleep until they are woken.
+//
+// No wake-up is lost:
+//   * Work from outside (inject, shutdown): the producer adds the work, then reads the word with a seq_cst read-modify-write. A worker
+//     announces its sleep with a seq_cst read-modify-write, then looks at the injection queue once more. Whichever
+//     came second in the order of that word sees the other.
+//   * Work of a worker: that worker is awake and will run it. Whether another one helps is only a question of speed; a stale
+//     read of the word costs at most a watch period.
+#pragma once
+
+#include <aya/detail/spin_lock.hpp>
+#include <aya/time.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace aya::detail {
+
+class idle_set {
+public:
+    static constexpr std::uint32_t nobody = ~std::uint32_t{0};
+
+    explicit idle_set(std::uint32_t workers) : workers_(workers) { sleepers_.reserve(workers); }
+
+    struct snapshot {
+        std::uint32_t sleeping;
+        std::uint32_t searching;
+        bool watched; ///< a sleeper has a deadline that ends soon
+    };
+    /// A hint for the hot path.
+    [[nodiscard]] snapshot hint() const noexcept {
+        return unpack(word_.load(std::memory_order_relaxed)); // see above: a stale value costs a watch period
+    }
+    /// The word as the total order has it. Publishes everything that the caller did before.
+    [[nodiscard]] snapshot exact() noexcept { return unpack(word_.fetch_add(0)); }
+
+    /// Starts a search for work; false when enough workers search already.
+    [[nodiscard]] bool begin_search() noexcept {
+        if (2 * hint().searching >= workers_)
+            return false;
+        word_.fetch_add(one_searching);
+        return true;
+    }
+    /// True for the last one that searched.
+    bool end_search() noexcept { return unpack(word_.fetch_sub(one_searching)).searching == 1; }
+
+    enum class role { sleeper, watcher, last_watcher };
+
+    /// Announces that `worker` sleeps. A watcher has a deadline: soon, or, for the last one awake, only the next timer's.
+    [[nodiscard]] role begin_sleep(std::uint32_t worker) noexcept {
+        std::lock_guard const guard(mutex_);
+        sleepers_.push_back(worker); // reserved
+        bool const last = sleepers_.size() == workers_;
+        role const mine = watcher_ != nobody ? role::sleeper : last ? role::last_watcher : role::watcher;
+        if (mine != role::sleeper) {
+            watcher_ = worker;
+            publish_watcher_deadline(time_point::max());
+        }
+        word_.fetch_add(one_sleeping + (mine == role::watcher ? watched_flag : 0));
+        return mine;
+    }
+
+    /// Announces that `worker` is awake again, woken or by itself. True if it was counted as awake by who woke it, as a searcher.
+    bool end_sleep(std::uint32_t worker) noexcept {
+        std::lock_guard const guard(mutex_);
+        for (std::size_t i = 0; i < sleepers_.size(); ++i) {
+            if (sleepers_[i] == worker) {
+                sleepers_.erase(sleepers_.begin() + static_cast<std::ptrdiff_t>(i));
+                leave(worker, 0);
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// When the watcher wakes for a timer; time_point::max() until it has decided.
+    [[nodiscard]] time_point watcher_deadline() const noexcept { return time_point(duration(watcher_deadline_.load())); }
+    void publish_watcher_deadline(time_point t) noexcept { watcher_deadline_.store(t.time_since_epoch().count()); }
+
+    /// Chooses a sleeper, counts it as awake and searching, and returns it for the caller to unpark; nobody if all are awake.
+    /// The watcher is left to watch as long as others sleep, unless its deadline is far: then it is the one to wake, and the next to
+    /// fall asleep watches.
+    [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher) noexcept {
+        std::lock_guard const guard(mutex_);
+        if (sleepers_.empty())
+            return nobody;
+        std::size_t chosen = sleepers_.size() - 1; // the one whose caches are warmest
+        if ((sleepers_[chosen] == watcher_) != need_watcher)
+            for (std::size_t i = 0; i < sleepers_.size(); ++i)
+                if ((sleepers_[i] == watcher_) == need_watcher)
+                    chosen = i;
+        std::uint32_t const worker = sleepers_[chosen];
+        sleepers_.erase(sleepers_.begin() + static_cast<std::ptrdiff_t>(chosen));
+        leave(worker, one_searching);
+        return worker;
+    }
+
+private:
+    static constexpr std::uint32_t one_sleeping = 1;
+    static constexpr std::uint32_t one_searching = 1U << 12;
+    static constexpr std::uint32_t watched_flag = 1U << 24;
+
+    static snapshot unpack(std::uint32_t word) noexcept {
+        return {word & 0xfff, word >> 12 & 0xfff, (word & watched_flag) != 0};
+    }
+
+    void leave(std::uint32_t worker, std::uint32_t searching) noexcept {
+        std::uint32_t change = searching - one_sleeping;
+        if (worker == watcher_) {
+            watcher_ = nobody;
+            change -= word_.load(std::memory_order_relaxed) & watched_flag; // changes under the mutex only
+        }
+        word_.fetch_add(change);
+    }
+
+    std::uint32_t const workers_;
+    alignas(64) std::atomic<std::uint32_t> word_{0};
+    spin_lock mutex_; // taken by workers that fall asleep or are woken, never by the hot path
+    std::vector<std::uint32_t> sleepers_;
+    std::uint32_t watcher_ = nobody;
+    std::atomic<std::int64_t> watcher_deadline_{time_point::max().time_since_epoch().count()};
+};
+
+} // namespace aya::detail

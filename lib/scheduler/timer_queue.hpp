@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The timers of one worker: a four-way heap, ordered by deadline and then by the order of arming. Any thread may disarm a timer or
+// fire what is due, so that timers of a busy worker are served by an idle one.
+#pragma once
+
+#include <aya/detail/spin_lock.hpp>
+#include <aya/detail/timer.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+namespace aya::detail {
+
+class timer_queue {
+public:
+    spin_lock& mutex() noexcept { return mutex_; }
+
+    /// Both with mutex() held. arm() throws std::bad_alloc and returns true when `t` is now the earliest.
+    bool arm(timer& t, time_point deadline);
+    /// False when the timer was not armed: it is being fired, or was.
+    bool disarm(timer& t) noexcept;
+
+    /// Takes out one timer whose deadline is at or before `now`, or null. The caller calls its expire().
+    [[nodiscard]] timer* pop_due(time_point now) noexcept;
+
+    /// The earliest deadline; time_point::max() when there is none. Any thread, without the lock.
+    [[nodiscard]] time_point next() const noexcept {
+        // Seq_cst: a worker about to park reads this after announcing it (see idle_set); arm() stores it before it reads the announcement.
+        return time_point(duration(next_.load()));
+    }
+
+private:
+    struct entry {
+        std::int64_t deadline;
+        timer* which;
+    };
+
+    static bool before(entry const& a, entry const& b) noexcept {
+        return a.deadline != b.deadline ? a.deadline < b.deadline : a.which->sequence < b.which->sequence;
+    }
+    void place(std::size_t position, entry e) noexcept {
+        heap_[position] = e;
+        e.which->position = position;
+    }
+    void sift_up(std::size_t position, entry e) noexcept;
+    void sift_down(std::size_t position, entry e) noexcept;
+    void remove(std::size_t position) noexcept;
+    void publish_next() noexcept;
+
+    spin_lock mutex_;
+    std::vector<entry> heap_;
+    std::uint64_t sequence_ = 0;
+    std::atomic<std::int64_t> next_{time_point::max().time_since_epoch().count()};
+};
+
+} // namespace aya::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <aya/detail/queue_core.hpp>
+
+#include <mutex>
+
+namespace aya::detail {
+
+void queue_core::task_done() {
+    wait_list::batch finished;
+    {
+        std::lock_guard const hold(mutex);
+        if (unfinished_ == 0)
+            throw_invalid_state("aya::queue::task_done: called more often than items were put");
+        if (--unfinished_ == 0)
+            finished = joiners.take_all();
+    }
+    finished.wake_all();
+}
+
+std::size_t queue_core::unfinished() noexcept {
+    std::lock_guard const hold(mutex);
+    return unfinished_;
+}
+
+bool join_queue_awaiter::suspend(task_state& task, std::coroutine_handle<> h) noexcept {
+    queue_->mutex.lock();
+    if (queue_->unfinished_ == 0) {
+        queue_->mutex.unlock();
+        return false;
+    }
+    suspend_on(queue_->joiners, task, h);
+    return true;
+}
+
+} // namespace aya::detail

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules are asyncio's: a request goes first to what the task awaits; only where that is over already, or
+// the task runs, is the request kept in the task itself, for its next suspension.
+#include "task/cancel_walk.hpp"
+
+#include "task/registry.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <algorithm>
+#include <string>
+
+namespace aya::detail {
+
+void cancel_walk::forward(task_state& target, task_state* waiting) {
+    steps_.push_back({state_reference::share(target),
+                      waiting == nullptr ? state_reference() : state_reference::share(*waiting)});
+}
+
+// False if `t` is done.
+bool cancel_walk::request(task_state& t, bool count) {
+    std::uint64_t word = t.lock();
+    if (task_state::phase_of(word) == task_state::phase::done) {
+        t.unlock(word);
+        return false;
+    }
+    if (count)
+        word += task_state::one_request;
+    if (task_state::phase_of(word) == task_state::phase::active) {
+        t.set_cancel_message(message_);
+        t.unlock(word | task_state::must_cancel_bit);
+        return true;
+    }
+    ask_suspension(t, word);
+    return true;
+}
+
+// With the lock of the waiting task held; releases it.
+void cancel_walk::ask_suspension(task_state& t, std::uint64_t word) {
+    switch (t.suspension_->request_cancel(*this)) {
+    case suspension::verdict::claimed:
+        t.set_cancel_message(message_);
+        t.unlock(word | task_state::cancel_claimed_bit);
+        // The claim is ours, so nobody else can resume the task: it is alive until wake() has queued it.
+        t.wake();
+        break;
+    case suspension::verdict::too_late:
+        // A second request before the task resumed: the first one's message is the one delivered.
+        if ((word & task_state::cancel_claimed_bit) == 0)
+            t.set_cancel_message(message_);
+        t.unlock(word | task_state::must_cancel_bit);
+        break;
+    case suspension::verdict::forwarded:
+        t.unlock(word);
+        break;
+    }
+}
+
+void cancel_walk::deliver(task_state& t, suspension& s) {
+    std::uint64_t const word = t.lock();
+    // If the task was resumed meanwhile, it has found the pending request there, and it is gone.
+    if (task_state::phase_of(word) != task_state::phase::waiting || t.suspension_ != &s ||
+        (word & task_state::must_cancel_bit) == 0) {
+        t.unlock(word);
+        return;
+    }
+    std::string const message = t.cancel_message();
+    message_ = message;
+    ask_suspension(t, word & ~task_state::must_cancel_bit);
+    visit_forwarded();
+    message_ = {};
+}
+
+bool cancel_walk::run(task_state& t) {
+    if (!request(t, true))
+        return false;
+    visit_forwarded();
+    return true;
+}
+
+void cancel_walk::visit_forwarded() {
+    // What one request forwards to is visited first to last, and depth first, as asyncio's recursion does.
+    std::size_t reversed_from = 0;
+    while (!steps_.empty()) {
+        std::reverse(steps_.begin() + static_cast<std::ptrdiff_t>(reversed_from), steps_.end());
+        step const s = std::move(steps_.back());
+        steps_.pop_back();
+        reversed_from = steps_.size();
+        if (++visits_ > visit_limit_)
+            visit_limit_ = std::max(visit_limit_, 2 * s.target->home().registry().size());
+        // A target that ended since it was put on the walk has woken the waiting task, or is about to: ask that task
+        // again, so that the request is not lost. It was counted the first time.
+        if (!request(*s.target, true) && s.waiting)
+            request(*s.waiting, false);
+    }
+}
+
+} // namespace aya::detail

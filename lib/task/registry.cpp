@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "task/registry.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <mutex>
+
+namespace aya::detail {
+
+task_registry::task_registry(std::size_t shards)
+    : shards_(std::make_unique<shard[]>(shards)), shard_count_(static_cast<std::uint32_t>(shards)) {}
+
+void task_registry::add(task_state& t) noexcept {
+    thread_context const* const context = this_thread();
+    t.registry_shard_ = context == nullptr ? 0 : context->index % shard_count_;
+    shard& s = shards_[t.registry_shard_];
+    std::lock_guard const guard(s.mutex);
+    t.registry_next_ = s.head;
+    if (s.head != nullptr)
+        s.head->registry_previous_ = &t;
+    s.head = &t;
+    ++s.count;
+}
+
+void task_registry::remove(task_state& t) noexcept {
+    shard& s = shards_[t.registry_shard_];
+    std::lock_guard const guard(s.mutex);
+    if (t.registry_previous_ != nullptr)
+        t.registry_previous_->registry_next_ = t.registry_next_;
+    else
+        s.head = t.registry_next_;
+    if (t.registry_next_ != nullptr)
+        t.registry_next_->registry_previous_ = t.registry_previous_;
+    --s.count;
+}
+
+std::vector<state_reference> task_registry::snapshot() {
+    std::vector<state_reference> all;
+    all.reserve(size());
+    for (std::uint32_t i = 0; i < shard_count_; ++i) {
+        shard& s = shards_[i];
+        std::lock_guard const guard(s.mutex);
+        // A registered task is not done, so the scheduler's own reference keeps it alive while the lock keeps it registered.
+        for (task_state* t = s.head; t != nullptr; t = t->registry_next_)
+            all.push_back(state_reference::share(*t));
+    }
+    return all;
+}
+
+std::size_t task_registry::size() noexcept {
+    std::size_t total = 0;
+    for (std::uint32_t i = 0; i < shard_count_; ++i) {
+        std::lock_guard const guard(shards_[i].mutex);
+        total += shards_[i].count;
+    }
+    return total;
+}
+
+} // namespace aya::detail

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every task of a scheduler that is not done: for all_tasks, and for shutdown, which must not lose one.
+// Sharded, so that workers that create and end tasks do not meet on one lock.
+#pragma once
+
+#include <aya/detail/spin_lock.hpp>
+#include <aya/detail/task_state.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace aya::detail {
+
+class task_registry {
+public:
+    explicit task_registry(std::size_t shards);
+
+    /// Any thread; the shard is the calling worker's.
+    void add(task_state& t) noexcept;
+    /// Any thread, once for each add.
+    void remove(task_state& t) noexcept;
+
+    /// References to all tasks that were registered throughout the call.
+    [[nodiscard]] std::vector<state_reference> snapshot();
+    [[nodiscard]] std::size_t size() noexcept;
+
+private:
+    struct alignas(64) shard {
+        spin_lock mutex;
+        task_state* head = nullptr;
+        std::size_t count = 0;
+    };
+
+    std::unique_ptr<shard[]> shards_;
+    std::uint32_t shard_count_;
+};
+
+} // namespace aya::detail
