@@ -46,7 +46,23 @@ protected:
     }
     template <class T>
     void add(T&& joinable_thing) {
-        block_->watch(handle_access::state(to_handle(*home_, std::forward<T>(joinable_thing))));
+        if constexpr (is_handle<std::remove_cvref_t<T>>) {
+            block_->watch(handle_access::share(joinable_thing));
+        } else {
+            auto t = to_task(std::forward<T>(joinable_thing));
+            if (!t) [[unlikely]]
+                throw_invalid_state("aya::gather: a task is empty or was awaited already");
+            block_->watch_new(*make_state(*home_, t));
+        }
+    }
+    template <class F>
+    void add_all(F add_each) {
+        try {
+            add_each();
+        } catch (...) {
+            block_->drop_new(*home_);
+            throw;
+        }
     }
     bool suspend(task_state& waiter, std::coroutine_handle<> h) {
         waiter_ = &waiter;
@@ -106,7 +122,7 @@ public:
     bool await_suspend(std::coroutine_handle<Promise> h) {
         task_state& waiter = *h.promise().task;
         start(waiter.home(), sizeof...(Parts));
-        std::apply([&](Parts&... part) { (add(std::move(part)), ...); }, parts_);
+        add_all([&] { std::apply([&](Parts&... part) { (add(std::move(part)), ...); }, parts_); });
         return suspend(waiter, h);
     }
     operation_result await_resume() {
@@ -147,9 +163,11 @@ public:
         task_state& waiter = *h.promise().task;
         count_ = parts_.size();
         start(waiter.home(), count_);
-        for (Part& part : parts_)
-            add(std::move(part));
-        parts_ = {};
+        add_all([&] {
+            for (Part& part : parts_)
+                add(std::move(part));
+        });
+        parts_.clear();
         return suspend(waiter, h);
     }
     operation_result await_resume() {

@@ -83,6 +83,7 @@ protected:
 struct handle_access {
     static state_reference const& state(handle_base const& h) noexcept { return h.state_; }
     static task_state* checked(handle_base const& h) { return &h.checked(); }
+    static state_reference share(handle_base const& h) { return state_reference::share(h.checked()); }
     template <class T>
     static task_handle<T> adopt(typed_state<T>& s) {
         return task_handle<T>(state_reference::adopt(s));

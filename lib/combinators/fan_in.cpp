@@ -7,6 +7,7 @@
 #include <aya/detail/scheduler.hpp>
 
 #include <mutex>
+#include <utility>
 
 namespace aya::detail {
 
@@ -39,6 +40,13 @@ void fan_in::watch(state_reference task) noexcept {
     }
 }
 
+void fan_in::watch_new(task_state& task) noexcept {
+    task.next = nullptr;
+    (first_new_ == nullptr ? first_new_ : last_new_->next) = &task;
+    last_new_ = &task;
+    watch(state_reference::adopt(task));
+}
+
 bool fan_in::ends_early(task_state const& t) const noexcept {
     switch (rule_) {
     case fan_in_rule::gather_values:
@@ -56,8 +64,7 @@ bool fan_in::ends_early(task_state const& t) const noexcept {
 
 // True when the caller has the claim to wake the waiting task.
 bool fan_in::count_end(task_state& t) noexcept {
-    bool const gathers = rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
-    if (gathers)
+    if (gathers())
         t.mark_retrieved(); // the gather speaks for its tasks
     std::lock_guard const hold(mutex_);
     --left_;
@@ -71,8 +78,16 @@ bool fan_in::count_end(task_state& t) noexcept {
 
 void fan_in::notified(completion& c, task_state& t) noexcept {
     fan_in& self = *static_cast<member&>(c).owner;
-    if (self.count_end(t))
-        self.waiter_->wake();
+    if (self.count_end(t)) {
+        task_state& waiter = *self.waiter_;
+        if (self.gathers()) {
+            // A parent goes on where its last child ended, before older work: depth first keeps few tasks alive.
+            waiter.next = nullptr;
+            waiter.home().fork(waiter);
+        } else {
+            waiter.wake();
+        }
+    }
     self.release();
 }
 
@@ -88,13 +103,17 @@ void fan_in::expired(timer& t) noexcept {
     self.release();
 }
 
-bool fan_in::ready() noexcept {
-    std::lock_guard const hold(mutex_);
-    return over_ || left_ == 0;
+void fan_in::drop_new(scheduler& home) noexcept {
+    for (ready* r = first_new_; r != nullptr; r = r->next)
+        static_cast<task_state*>(r)->cancel({});
+    if (first_new_ != nullptr)
+        home.fork(*std::exchange(first_new_, nullptr));
 }
 
 bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline) {
     bool cancel_pending = false;
+    if (first_new_ != nullptr)
+        waiter.home().fork(*std::exchange(first_new_, nullptr));
     {
         std::lock_guard const hold(mutex_);
         if (over_ || left_ == 0)
@@ -118,9 +137,8 @@ suspension::verdict fan_in::request_cancel(cancel_walk& walk) noexcept {
     std::lock_guard const hold(mutex_);
     if (over_)
         return verdict::too_late;
-    bool const gathers = rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
     cancelled_ = true;
-    if (!gathers || walk.in_circle()) {
+    if (!gathers() || walk.in_circle()) {
         over_ = true;
         return verdict::claimed;
     }
@@ -138,7 +156,7 @@ bool fan_in::finish_wait() noexcept {
         if (timer_.home->disarm(timer_))
             references_.fetch_sub(1, std::memory_order_relaxed); // the timer's; the caller holds one
     }
-    if (rule_ != fan_in_rule::gather_values && rule_ != fan_in_rule::gather_outcomes)
+    if (!gathers())
         stop_watching();
     // A request that came after the end overrides it; one that came before yields to the first failure.
     return late_cancel || (cancelled_ && culprit_ == nullptr);

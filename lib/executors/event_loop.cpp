@@ -29,6 +29,14 @@ void event_loop::schedule(ready& r) noexcept {
         sleep_.unpark();
 }
 
+void event_loop::fork(ready& chain) noexcept {
+    for (ready* r = &chain; r != nullptr;) {
+        ready* const next = r->next;
+        schedule(*r);
+        r = next;
+    }
+}
+
 void event_loop::take_posted() noexcept {
     if (posted_.load(std::memory_order_relaxed) == nullptr) // looked at again before the loop parks
         return;

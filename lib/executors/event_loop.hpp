@@ -22,6 +22,8 @@ public:
     }
 
     void schedule(ready& r) noexcept override;
+    /// As asyncio does it: in turn, behind what is ready already.
+    void fork(ready& chain) noexcept override;
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override { return timers_; }
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }

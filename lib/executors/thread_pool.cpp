@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <system_error>
+#include <utility>
 
 #include <pthread.h>
 
@@ -19,6 +20,8 @@ namespace {
 // How often a busy worker looks elsewhere: at the injection queue and the timers first, its own queue second. A prime, so that
 // it falls into no rhythm of the program's; 61 is what other schedulers settled on.
 constexpr std::uint32_t fairness_interval = 61;
+// How often woken tasks go before forked work, so that a storm of forks cannot starve them.
+constexpr std::uint32_t woken_interval = 16;
 constexpr std::size_t most_at_once = 64;
 constexpr duration shortest_watch = std::chrono::microseconds(100);
 constexpr duration longest_watch = std::chrono::milliseconds(2);
@@ -79,6 +82,33 @@ void thread_pool::schedule(ready& r) noexcept {
         wake_one(false);
 }
 
+void thread_pool::fork(ready& chain) noexcept {
+    thread_context* const context = this_thread();
+    if (context == nullptr || context->home != this) {
+        for (ready* r = &chain; r != nullptr;) {
+            ready* const next = r->next;
+            schedule(*r);
+            r = next;
+        }
+        return;
+    }
+    auto& w = static_cast<worker&>(*context);
+    // The last one goes in first, so that the first one is the next to run and the others are stolen last to first.
+    ready* reversed = nullptr;
+    for (ready* r = &chain; r != nullptr;) {
+        ready* const next = std::exchange(r->next, reversed);
+        reversed = std::exchange(r, next);
+    }
+    bool const several = reversed->next != nullptr;
+    while (reversed != nullptr) {
+        ready* const next = reversed->next;
+        w.forked.push(*reversed);
+        reversed = next;
+    }
+    if (several)
+        help_wanted(w);
+}
+
 // After a push of the worker's own. Wakes a helper only when there is more than this worker will get to in a moment, or
 // nobody watches over it.
 void thread_pool::help_wanted(worker& w) noexcept {
@@ -87,7 +117,7 @@ void thread_pool::help_wanted(worker& w) noexcept {
         return;
     if (!state.watched)
         wake_one(true);
-    else if (w.queue.size() > 1)
+    else if (w.queue.size() > 1 || !w.forked.empty())
         wake_one(false);
 }
 
@@ -108,12 +138,18 @@ void thread_pool::run_worker(worker& w) noexcept {
 }
 
 ready* thread_pool::next(worker& w) noexcept {
-    if (++w.tick % fairness_interval == 0) [[unlikely]] {
+    ++w.tick;
+    if (w.tick % fairness_interval == 0) [[unlikely]] {
         fire_due_timers(false, w);
         if (ready* const r = take_injected(w))
             return r;
     }
-    if (ready* const r = w.queue.pop()) [[likely]]
+    if (w.tick % woken_interval != 0) [[likely]]
+        if (ready* const r = w.forked.pop())
+            return r;
+    if (ready* const r = w.queue.pop())
+        return r;
+    if (ready* const r = w.forked.pop())
         return r;
     return search(w);
 }
@@ -164,6 +200,8 @@ ready* thread_pool::steal(worker& w) noexcept {
         worker& victim = *workers_[(start + i) % n];
         if (&victim == &w)
             continue;
+        if (ready* const r = victim.forked.steal())
+            return r;
         std::size_t const taken = victim.queue.steal(items.data(), items.size());
         if (taken == 0)
             continue;
@@ -177,7 +215,9 @@ ready* thread_pool::steal(worker& w) noexcept {
 }
 
 bool thread_pool::anything_to_steal(worker const& w) const noexcept {
-    return std::any_of(workers_.begin(), workers_.end(), [&](auto const& other) { return other->queue.size() > (other.get() == &w ? 0 : 1); });
+    return std::any_of(workers_.begin(), workers_.end(), [&](auto const& other) {
+        return !other->forked.empty() || other->queue.size() > (other.get() == &w ? 0 : 1);
+    });
 }
 
 bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {

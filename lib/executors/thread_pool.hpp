@@ -3,6 +3,7 @@
 #pragma once
 
 #include "platform/futex.hpp"
+#include "scheduler/fork_deque.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/ready_queue.hpp"
@@ -30,6 +31,7 @@ public:
     ~thread_pool();
 
     void schedule(ready& r) noexcept override;
+    void fork(ready& chain) noexcept override;
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override;
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }
@@ -40,7 +42,8 @@ private:
     struct alignas(64) worker : thread_context {
         worker(bool shared) : queue(shared) {}
 
-        ready_queue queue;
+        ready_queue queue; // woken tasks
+        fork_deque forked; // forked work
         timer_queue timers;
         parker sleep;
         std::uint32_t tick = 0;

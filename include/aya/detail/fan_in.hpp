@@ -35,11 +35,13 @@ public:
 
     /// Watches one more task. All before suspend(). Tasks that appear twice are watched twice.
     void watch(state_reference task) noexcept;
+    /// The same for a task that nobody has scheduled yet: suspend() does.
+    void watch_new(task_state& task) noexcept;
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] task_state& task(std::size_t i) const noexcept { return *members_[i].task; }
 
-    /// True when the rule is met already.
-    [[nodiscard]] bool ready() noexcept;
+    /// Instead of suspend(), when not all parts could be added: the new tasks end without having run.
+    void drop_new(scheduler& home) noexcept;
     /// Suspends `waiter` until the rule is met, or `deadline`. False: it was met meanwhile, go on.
     [[nodiscard]] bool suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline);
     /// After the wait, or instead of it: stops watching, unless it gathers. True when the waiting task must throw cancelled_error.
@@ -64,6 +66,9 @@ private:
 
     static void notified(completion& c, task_state& t) noexcept;
     static void expired(timer& t) noexcept;
+    [[nodiscard]] bool gathers() const noexcept {
+        return rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
+    }
     verdict request_cancel(cancel_walk& walk) noexcept override;
     [[nodiscard]] bool ends_early(task_state const& t) const noexcept;
     [[nodiscard]] bool count_end(task_state& t) noexcept;
@@ -78,6 +83,8 @@ private:
     std::size_t size_ = 0;
     std::size_t const capacity_;
     member* const members_;
+    ready* first_new_ = nullptr; // not scheduled yet, by `next`
+    ready* last_new_ = nullptr;
     task_state* waiter_ = nullptr;
     task_state* culprit_ = nullptr;
     deadline_timer timer_{*this};

@@ -19,6 +19,10 @@ public:
     /// Queues `r` to run once: behind what the calling thread queued here before. Any thread.
     virtual void schedule(ready& r) noexcept = 0;
 
+    /// Queues the chain (by `next`, first one to run first) that a gather forks, or a parent whose children have ended. Workers run such
+    /// work depth first, before what was woken. Any thread.
+    virtual void fork(ready& chain) noexcept = 0;
+
     /// Monotonic or virtual time. Any thread.
     [[nodiscard]] virtual time_point now() const noexcept = 0;
 
