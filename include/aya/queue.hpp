@@ -8,7 +8,6 @@
 
 #include <coroutine>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -42,7 +41,7 @@ public:
     void put_nowait(T item) {
         detail::waiter* woken = nullptr;
         {
-            std::lock_guard const hold(core_.mutex);
+            detail::spin_guard const hold(core_.mutex);
             require_open();
             if (!core_.has_room(items_.size()))
                 throw queue_full();
@@ -56,7 +55,7 @@ public:
         detail::waiter* woken = nullptr;
         std::optional<T> item;
         {
-            std::lock_guard const hold(core_.mutex);
+            detail::spin_guard const hold(core_.mutex);
             if (items_.empty()) {
                 require_open();
                 throw queue_empty();
@@ -78,7 +77,7 @@ public:
         detail::ring_buffer<T> dropped; // destroyed outside the lock
         detail::wait_list::batch putters, getters, joiners;
         {
-            std::lock_guard const hold(core_.mutex);
+            detail::spin_guard const hold(core_.mutex);
             core_.shut_down = true;
             if (immediate) {
                 dropped.swap(items_);
@@ -97,12 +96,12 @@ public:
 
     // Snapshots: with several workers they may be out of date at once.
     [[nodiscard]] std::size_t size() const noexcept {
-        std::lock_guard const hold(core_.mutex);
+        detail::spin_guard const hold(core_.mutex);
         return items_.size();
     }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     [[nodiscard]] bool full() const noexcept {
-        std::lock_guard const hold(core_.mutex);
+        detail::spin_guard const hold(core_.mutex);
         return !core_.has_room(items_.size());
     }
     [[nodiscard]] std::size_t capacity() const noexcept { return core_.capacity(); }
@@ -191,12 +190,16 @@ public:
 private:
     friend queue;
 
+    // With the lock held. When there is no memory for the item, it is not stored, and the caller has the exception.
     void store_and_unlock() {
         detail::waiter* getter = nullptr;
-        {
-            std::lock_guard const hold(queue_->core_.mutex, std::adopt_lock);
+        try {
             getter = queue_->store(item_);
+        } catch (...) {
+            queue_->core_.mutex.unlock();
+            throw;
         }
+        queue_->core_.mutex.unlock();
         wake(getter);
     }
 
@@ -254,7 +257,7 @@ private:
         detail::queue_core& core = queue_->core_;
         detail::waiter* next = nullptr;
         {
-            std::lock_guard const hold(core.mutex);
+            detail::spin_guard const hold(core.mutex);
             next = core.getters.take_first();
             if (next != nullptr)
                 static_cast<get_awaiter&>(*next).item_ = std::move(item_);

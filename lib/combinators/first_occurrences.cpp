@@ -10,8 +10,9 @@ namespace aya::detail {
 std::vector<std::size_t> first_occurrences(std::vector<task_state const*> const& states) {
     std::vector<std::size_t> order(states.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::less<>()(states[a], states[b]); // equal ones stay in order, so that the first one is kept
+    // By state, and equal ones by index, so that the first one is kept.
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return states[a] == states[b] ? a < b : std::less<>()(states[a], states[b]);
     });
     order.erase(std::unique(order.begin(), order.end(),
                             [&](std::size_t a, std::size_t b) { return states[a] == states[b]; }),

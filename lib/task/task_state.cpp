@@ -6,11 +6,9 @@
 #include "task/details.hpp"
 #include "task/registry.hpp"
 
-#include <aya/detail/join.hpp>
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/spin_lock.hpp>
 #include <aya/errors.hpp>
-#include <aya/task_handle.hpp>
 
 #include <fmt/format.h>
 
@@ -345,76 +343,4 @@ void task_state::finish(ending how) noexcept {
     release();
 }
 
-ending classify(std::exception_ptr const& error) noexcept {
-    try {
-        std::rethrow_exception(error);
-    } catch (cancelled_error const&) {
-        return ending::cancelled;
-    } catch (...) {
-        return ending::failed;
-    }
-}
-
-// --- awaiting a task ------------------------------------------------------------------------------------------------------
-
-void join_awaiter::notified(completion& c, task_state&) noexcept {
-    task_state& waiter = *static_cast<join_awaiter&>(c).waiter_;
-    waiter.wake(); // the awaiter may be gone after this
-}
-
-suspension::verdict join_awaiter::request_cancel(cancel_walk& walk) noexcept {
-    if (!shielded_ && !walk.in_circle()) {
-        if (target_->done())
-            return verdict::too_late;
-        walk.forward(*target_, waiter_);
-        return verdict::forwarded;
-    }
-    if (!target_->remove_completion(*this))
-        return verdict::too_late;
-    cancelled_ = true;
-    return verdict::claimed;
-}
-
-bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
-    if (&waiter == target_.get())
-        throw_invalid_state("aya::task_handle: a task cannot await itself");
-    waiter_ = &waiter;
-    state_reference const keep = target_; // this awaiter may be gone once it is suspended
-    if (keep->join_from(waiter, *this, *this, h))
-        return true;
-    waiter_ = nullptr;
-    return false;
-}
-
-void join_awaiter::finish_suspended_wait() {
-    bool const cancelled = waiter_->end_wait() || cancelled_;
-    if (cancelled)
-        waiter_->throw_cancelled();
-}
-
-// --- handles --------------------------------------------------------------------------------------------------------------
-
-std::exception_ptr handle_base::exception() const {
-    task_state& s = checked_done();
-    s.mark_retrieved();
-    if (s.how() == ending::cancelled)
-        std::rethrow_exception(s.error());
-    return s.error();
-}
-
-task_state& handle_base::checked_done() const {
-    task_state& s = checked();
-    if (!s.done())
-        throw_invalid_state("aya::task_handle: the task is not done");
-    return s;
-}
-
 } // namespace aya::detail
-
-namespace aya {
-
-any_task_handle current_task() {
-    return any_task_handle(detail::state_reference::share(detail::this_task("aya::current_task")));
-}
-
-} // namespace aya
