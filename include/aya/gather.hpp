@@ -52,7 +52,7 @@ protected:
             auto t = to_task(std::forward<T>(joinable_thing));
             if (!t) [[unlikely]]
                 throw_invalid_state("aya::gather: a task is empty or was awaited already");
-            block_->watch_new(*make_state(*home_, t));
+            block_->watch_new(*make_state(*home_, t, task_state::visibility::child));
         }
     }
     template <class F>

@@ -135,8 +135,9 @@ T take_result(task_handle<T> const& h) {
 
 /// Makes the state of a task that is about to be scheduled; it owns the coroutine from then on.
 template <class T>
-typed_state<T>* make_state(scheduler& home, task<T>& t) {
-    auto* const state = new typed_state<T>(home, task_access::frame(t));
+typed_state<T>* make_state(scheduler& home, task<T>& t,
+                           task_state::visibility v = task_state::visibility::registered) {
+    auto* const state = new typed_state<T>(home, task_access::frame(t), v);
     task_access::release(t);
     return state;
 }

@@ -12,7 +12,7 @@
 namespace aya::detail {
 
 fan_in::fan_in(std::size_t count, fan_in_rule rule)
-    : rule_(rule), left_(count), capacity_(count),
+    : rule_(rule), references_(static_cast<std::uint32_t>(count) + 1), left_(count), capacity_(count),
       members_(count == 0 ? nullptr : static_cast<member*>(allocate_frame(count * sizeof(member)))) {}
 
 fan_in::~fan_in() {
@@ -33,7 +33,6 @@ void fan_in::watch(state_reference task) noexcept {
     member& m = *std::construct_at(&members_[size_++]);
     m.owner = this;
     m.task = std::move(task);
-    references_.fetch_add(1, std::memory_order_relaxed); // the caller holds one
     if (!m.task->add_completion(m)) {
         (void)count_end(*m.task); // nobody waits yet
         release();
@@ -44,7 +43,10 @@ void fan_in::watch_new(task_state& task) noexcept {
     task.next = nullptr;
     (first_new_ == nullptr ? first_new_ : last_new_->next) = &task;
     last_new_ = &task;
-    watch(state_reference::adopt(task));
+    member& m = *std::construct_at(&members_[size_++]);
+    m.owner = this;
+    m.task = state_reference::adopt(task);
+    task.add_first_completion(m);
 }
 
 bool fan_in::ends_early(task_state const& t) const noexcept {
@@ -66,9 +68,12 @@ bool fan_in::ends_early(task_state const& t) const noexcept {
 bool fan_in::count_end(task_state& t) noexcept {
     if (gathers())
         t.mark_retrieved(); // the gather speaks for its tasks
+    // Acq_rel: what this task did is visible to the parent when the last one wakes it. The usual case needs no lock.
+    bool const last = left_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    if (!last && !ends_early(t)) [[likely]]
+        return false;
     std::lock_guard const hold(mutex_);
-    --left_;
-    if (over_ || (left_ != 0 && !ends_early(t)))
+    if (over_)
         return false;
     over_ = true;
     if (rule_ == fan_in_rule::gather_values && t.how() != ending::returned)
@@ -108,6 +113,8 @@ void fan_in::drop_new(scheduler& home) noexcept {
         static_cast<task_state*>(r)->cancel({});
     if (first_new_ != nullptr)
         home.fork(*std::exchange(first_new_, nullptr));
+    // The references of those that were never watched.
+    references_.fetch_sub(static_cast<std::uint32_t>(capacity_ - size_), std::memory_order_relaxed); // the caller holds one
 }
 
 bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline) {
@@ -116,7 +123,8 @@ bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optiona
         waiter.home().fork(*std::exchange(first_new_, nullptr));
     {
         std::lock_guard const hold(mutex_);
-        if (over_ || left_ == 0)
+        // The last end may be counted but not be over yet: it finds the waiting task then, under the lock.
+        if (over_ || size_ == 0)
             return false;
         if (deadline) {
             timer_queue& timers = waiter.home().timers();
@@ -158,6 +166,9 @@ bool fan_in::finish_wait() noexcept {
     }
     if (!gathers())
         stop_watching();
+    else if (left_.load(std::memory_order_relaxed) != 0) // the parent leaves early: it no longer answers for them
+        for (std::size_t i = 0; i < size_; ++i)
+            members_[i].task->ensure_registered();
     // A request that came after the end overrides it; one that came before yields to the first failure.
     return late_cancel || (cancelled_ && culprit_ == nullptr);
 }

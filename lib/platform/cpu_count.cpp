@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/cpu_count.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -64,7 +66,7 @@ std::size_t cgroup_cpu_limit(std::string const& self_cgroup, std::string const& 
         std::size_t const second = first == std::string::npos ? first : line.find(':', first + 1);
         if (second == std::string::npos)
             continue;
-        std::string const controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+        std::string const controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
         std::string const group = line.substr(second + 1);
         std::size_t here = 0;
         if (controllers == ",,")

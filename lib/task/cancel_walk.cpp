@@ -3,10 +3,6 @@
 // the task runs, is the request kept in the task itself, for its next suspension.
 #include "task/cancel_walk.hpp"
 
-#include "task/registry.hpp"
-
-#include <aya/detail/scheduler.hpp>
-
 #include <algorithm>
 #include <string>
 
@@ -14,7 +10,7 @@ namespace aya::detail {
 
 void cancel_walk::forward(task_state& target, task_state* waiting) {
     steps_.push_back({state_reference::share(target),
-                      waiting == nullptr ? state_reference() : state_reference::share(*waiting)});
+                      waiting == nullptr ? state_reference() : state_reference::share(*waiting), depth_ + 1});
 }
 
 // False if `t` is done.
@@ -78,6 +74,17 @@ bool cancel_walk::run(task_state& t) {
     return true;
 }
 
+bool cancel_walk::closes_circle(task_state& t, std::size_t depth) noexcept {
+    if (depth <= checkpoint_depth_) // the checkpoint is on another branch
+        checkpoint_ = nullptr;
+    bool const circle = &t == checkpoint_;
+    if (depth >= first_checkpoint && (depth & (depth - 1)) == 0) {
+        checkpoint_ = &t;
+        checkpoint_depth_ = depth;
+    }
+    return circle;
+}
+
 void cancel_walk::visit_forwarded() {
     // What one request forwards to is visited first to last, and depth first, as asyncio's recursion does.
     std::size_t reversed_from = 0;
@@ -86,8 +93,8 @@ void cancel_walk::visit_forwarded() {
         step const s = std::move(steps_.back());
         steps_.pop_back();
         reversed_from = steps_.size();
-        if (++visits_ > visit_limit_)
-            visit_limit_ = std::max(visit_limit_, 2 * s.target->home().registry().size());
+        depth_ = s.depth;
+        in_circle_ = closes_circle(*s.target, s.depth);
         // A target that ended since it was put on the walk has woken the waiting task, or is about to: ask that task
         // again, so that the request is not lost. It was counted the first time.
         if (!request(*s.target, true) && s.waiting)

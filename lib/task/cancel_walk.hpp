@@ -19,9 +19,9 @@ public:
     /// turns out to be done; null where the waiting task remembers the request itself.
     void forward(task_state& target, task_state* waiting);
 
-    /// True once the walk has gone so far that it must be running in a circle of tasks that await each other. A wait
-    /// that could forward the request ends then instead, which undoes the deadlock.
-    [[nodiscard]] bool in_circle() const noexcept { return visits_ > visit_limit_; }
+    /// True while the walk asks a task that it has come from: tasks await each other in a circle. A wait that would forward the
+    /// request ends then instead, which undoes the deadlock.
+    [[nodiscard]] bool in_circle() const noexcept { return in_circle_; }
 
     /// Requests cancellation of `t` and of what it waits for. False if `t` is done already.
     bool run(task_state& t);
@@ -33,16 +33,23 @@ private:
     struct step {
         state_reference target;
         state_reference waiting;
+        std::size_t depth; // on the way from the first task
     };
 
     bool request(task_state& t, bool count);
     void ask_suspension(task_state& t, std::uint64_t word);
     void visit_forwarded();
+    [[nodiscard]] bool closes_circle(task_state& t, std::size_t depth) noexcept;
 
     std::string_view message_;
     std::vector<step> steps_; // last one first
-    std::size_t visits_ = 0;
-    std::size_t visit_limit_ = 1000; // raised to what the number of live tasks explains before a circle is assumed
+    std::size_t depth_ = 0; // of the task that is asked
+    // Brent's cycle detection (1980) along the current path: a task that is met again deeper is its own ancestor. It begins at a
+    // depth that programs without a circle rarely reach.
+    static constexpr std::size_t first_checkpoint = 1024;
+    task_state* checkpoint_ = nullptr;
+    std::size_t checkpoint_depth_ = 0;
+    bool in_circle_ = false;
 };
 
 } // namespace aya::detail

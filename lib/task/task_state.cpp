@@ -34,9 +34,20 @@ std::uint64_t next_id() noexcept {
 
 } // namespace
 
-task_state::task_state(scheduler& home, std::coroutine_handle<> frame)
-    : ready(&run_first), resume_point_(frame), scheduler_(&home), id_(next_id()) {
-    home.registry().add(*this);
+task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibility v)
+    : ready(&run_first), registered_(v == visibility::registered), resume_point_(frame), scheduler_(&home),
+      id_(next_id()) {
+    if (registered_)
+        home.registry().add(*this);
+}
+
+void task_state::ensure_registered() noexcept {
+    std::uint64_t const word = lock();
+    if (phase_of(word) != phase::done && !registered_) {
+        registered_ = true;
+        scheduler_->registry().add(*this);
+    }
+    unlock(word);
 }
 
 task_state::~task_state() { delete details_; }
@@ -314,8 +325,9 @@ void task_state::run_first(ready& r) noexcept {
 void task_state::wake() noexcept { scheduler_->schedule(*this); }
 
 void task_state::finish(ending how) noexcept {
-    scheduler_->registry().remove(*this);
     std::uint64_t word = lock();
+    if (registered_)
+        scheduler_->registry().remove(*this);
     if (how == ending::returned && (word & must_cancel_bit) != 0) {
         // Asked to stop after its last suspension: the result is dropped, as asyncio does it.
         how = ending::cancelled;

@@ -79,7 +79,7 @@ private:
     bool over_ = false;      // the wake-up is claimed, or not needed; under the lock
     bool cancelled_ = false; // a request came before the end; under the lock
     std::atomic<std::uint32_t> references_{1};
-    std::size_t left_; // tasks that are not done; under the lock
+    std::atomic<std::size_t> left_; // tasks that are not done
     std::size_t size_ = 0;
     std::size_t const capacity_;
     member* const members_;

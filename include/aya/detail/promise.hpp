@@ -139,7 +139,7 @@ struct promise final : promise_result<T> {
 template <class T>
 class typed_state final : public task_state {
 public:
-    typed_state(scheduler& home, std::coroutine_handle<promise<T>> frame) : task_state(home, frame) {
+    typed_state(scheduler& home, std::coroutine_handle<promise<T>> frame, visibility v) : task_state(home, frame, v) {
         frame.promise().task = this;
     }
 

@@ -85,6 +85,8 @@ enum class ending : std::uint8_t { none, returned, failed, cancelled };
 class task_state : public ready, public frame_allocated {
 public:
     enum class phase : std::uint64_t { active = 0, waiting = 1, done = 2 };
+    /// Children of a gather stay out of the registry: their parent answers for them as long as it waits.
+    enum class visibility : bool { registered, child };
 
     // --- life time: one reference for the scheduler until the task is done, one for each handle -----------------------
 
@@ -134,6 +136,12 @@ public:
     /// Whether a request waits to be delivered at the next suspension.
     [[nodiscard]] bool cancel_pending() const noexcept;
 
+    /// For a gather that leaves before its children are done: from now on the registry knows this one.
+    void ensure_registered() noexcept;
+
+    /// For a task that nobody else knows yet.
+    void add_first_completion(completion& c) noexcept { link(c); }
+
     /// False when the task is done already (then it is not registered).
     [[nodiscard]] bool add_completion(completion& c) noexcept;
     /// True when removed; false when it was or is being notified.
@@ -160,7 +168,7 @@ public:
     virtual ~task_state();
 
 protected:
-    task_state(scheduler& home, std::coroutine_handle<> frame);
+    task_state(scheduler& home, std::coroutine_handle<> frame, visibility v);
 
     std::exception_ptr error_;
 
@@ -196,6 +204,7 @@ private:
     std::atomic<std::uint32_t> references_{2}; // the scheduler's and the first handle's
     std::atomic<bool> retrieved_{false};
     ending ending_ = ending::none;
+    bool registered_; // under the lock bit, once the task is published
     std::coroutine_handle<> resume_point_;
     suspension* suspension_ = nullptr; // valid while waiting
     scheduler* scheduler_;
