@@ -23,6 +23,7 @@ constexpr std::uint32_t fairness_interval = 61;
 // How often woken tasks go before forked work, so that a storm of forks cannot starve them.
 constexpr std::uint32_t woken_interval = 16;
 constexpr std::size_t most_at_once = 64;
+constexpr std::uint32_t most_fruitless = 10; // one call for help in 1024 pushes
 constexpr duration shortest_watch = std::chrono::microseconds(100);
 constexpr duration longest_watch = std::chrono::milliseconds(2);
 
@@ -115,10 +116,26 @@ void thread_pool::help_wanted(worker& w) noexcept {
     auto const state = idle_.hint();
     if (state.sleeping == 0 || state.searching != 0) [[likely]]
         return;
-    if (!state.watched)
+    if (!state.watched) {
         wake_one(true);
-    else if (w.queue.size() > 1 || !w.forked.empty())
-        wake_one(false);
+        return;
+    }
+    if (w.queue.size() < 2 && w.forked.empty())
+        return;
+    // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
+    if (++w.unanswered < 1U << fruitless_.load(std::memory_order_relaxed))
+        return;
+    w.unanswered = 0;
+    wake_one(false);
+}
+
+// A called helper has found work, or is about to sleep again without.
+void thread_pool::helped(worker& w, bool found) noexcept {
+    w.called = false;
+    std::uint32_t const before = fruitless_.load(std::memory_order_relaxed); // a rate, see help_wanted
+    std::uint32_t const after = found ? 0 : std::min(before + 1, most_fruitless);
+    if (after != before)
+        fruitless_.store(after, std::memory_order_relaxed);
 }
 
 void thread_pool::wake_one(bool need_watcher) noexcept {
@@ -131,6 +148,8 @@ void thread_pool::run_worker(worker& w) noexcept {
     enter_thread(w);
     pthread_setname_np(pthread_self(), fmt::format("aya-{}", w.index).c_str());
     while (ready* const r = next(w)) {
+        if (w.called) [[unlikely]]
+            helped(w, true);
         w.watch_period = shortest_watch;
         r->run(*r);
     }
@@ -250,6 +269,8 @@ time_point thread_pool::next_deadline() const noexcept {
 }
 
 void thread_pool::sleep(worker& w) noexcept {
+    if (w.called)
+        helped(w, false);
     auto const role = idle_.begin_sleep(w.index);
     // After the announcement: whoever injects now sees a sleeper, whoever injected before is seen here.
     bool stay_awake = !injected_.empty() || stopping_.load();
@@ -275,8 +296,10 @@ void thread_pool::sleep(worker& w) noexcept {
     }
     if (!stay_awake)
         w.sleep.park(deadline);
-    if (idle_.end_sleep(w.index))
+    if (idle_.end_sleep(w.index)) {
         idle_.end_search(); // who woke this worker counted it as searching
+        w.called = true;
+    }
 }
 
 // Everybody sleeps: if nothing outside is under way either, the next thing to happen is the next deadline.

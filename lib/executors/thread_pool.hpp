@@ -49,6 +49,8 @@ private:
         std::uint32_t tick = 0;
         std::uint32_t random = 0;
         duration watch_period{};
+        std::uint32_t unanswered = 0; // pushes since it last called for help
+        bool called = false;          // woken to help, and has found nothing yet
         std::thread thread;
     };
 
@@ -63,6 +65,7 @@ private:
     bool advance_virtual_time() noexcept;
     void help_wanted(worker& w) noexcept;
     void wake_one(bool need_watcher) noexcept;
+    void helped(worker& w, bool found) noexcept;
     [[nodiscard]] time_point next_deadline() const noexcept;
 
     clock_source& clock_;
@@ -71,6 +74,8 @@ private:
     injection_queue injected_;
     timer_queue foreign_timers_; // armed by threads that are no workers
     std::vector<std::unique_ptr<worker>> workers_;
+    // How often in a row helpers came for nothing, as an exponent: work that is over before a helper arrives should not call one.
+    std::atomic<std::uint32_t> fruitless_{0};
     std::atomic<bool> stopping_{false};
 };
 
