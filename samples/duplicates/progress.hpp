@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The progress line on a terminal.
+#pragma once
+
+#include "pipeline.hpp"
+#include "tally.hpp"
+
+#include <aya/aya.hpp>
+
+namespace duplicates {
+
+// Draws the line ten times a second until it is cancelled.
+aya::task<> show_progress(pipeline const* stages, tally const* counts);
+
+// Makes room for whatever is printed next.
+void clear_progress();
+
+}  // namespace duplicates
