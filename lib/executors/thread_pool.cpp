@@ -221,7 +221,7 @@ ready* thread_pool::steal(worker& w) noexcept {
             continue;
         if (ready* const r = victim.forked.steal())
             return r;
-        std::size_t const taken = victim.queue.steal(items.data(), items.size());
+        std::size_t const taken = victim.queue.steal(items.data(), items.size(), w.watched_long);
         if (taken == 0)
             continue;
         for (std::size_t k = 1; k < taken; ++k)
@@ -300,6 +300,7 @@ void thread_pool::sleep(worker& w) noexcept {
         idle_.end_search(); // who woke this worker counted it as searching
         w.called = true;
     }
+    w.watched_long = role == idle_set::role::watcher && !w.called;
 }
 
 // Everybody sleeps: if nothing outside is under way either, the next thing to happen is the next deadline.

@@ -51,6 +51,7 @@ private:
         duration watch_period{};
         std::uint32_t unanswered = 0; // pushes since it last called for help
         bool called = false;          // woken to help, and has found nothing yet
+        bool watched_long = false;    // its watch period is over: what waits now has waited
         std::thread thread;
     };
 

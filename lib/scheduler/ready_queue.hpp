@@ -55,15 +55,19 @@ public:
         return nullptr;
     }
 
-    /// Any other thread: moves up to half of what is there, at most `limit`, to `taken`. Returns how many.
-    [[nodiscard]] std::size_t steal(ready** taken, std::size_t limit) noexcept {
+    /// Any other thread: moves up to half of what is there, at most `limit`, to `taken`. Returns how many. The last one is left to the
+    /// owner, who gets to it in a moment, unless `also_last`.
+    [[nodiscard]] std::size_t steal(ready** taken, std::size_t limit, bool also_last = true) noexcept {
         std::uint64_t head = head_.load(std::memory_order_acquire);
         for (;;) {
             std::uint64_t const tail = tail_.load(std::memory_order_acquire); // R1
             if (tail <= head)
                 return 0;
             std::uint64_t const there = tail - head;
-            std::uint64_t const count = std::min<std::uint64_t>(there - there / 2, limit);
+            std::uint64_t const half = also_last ? there - there / 2 : there / 2;
+            std::uint64_t const count = std::min<std::uint64_t>(half, limit);
+            if (count == 0)
+                return 0;
             ring const* const r = ring_.load(std::memory_order_acquire); // R3
             for (std::uint64_t i = 0; i < count; ++i)
                 taken[i] = r->get(head + i);
