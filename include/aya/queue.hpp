@@ -26,8 +26,9 @@ public:
     class put_awaiter;
     class get_awaiter;
 
-    /// `capacity` 0: no limit, and put() never suspends.
-    explicit queue(std::size_t capacity = 0) noexcept : core_(capacity) {}
+    /// `capacity` 0 or less: no limit, and put() never suspends.
+    explicit queue(std::ptrdiff_t capacity = 0) noexcept
+        : core_(capacity < 0 ? 0 : static_cast<std::size_t>(capacity)) {}
 
     /// `co_await q.put(x)` stores x, once there is room. Cancellation: a cancelled put has stored nothing.
     /// Throws queue_shut_down.

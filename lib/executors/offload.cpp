@@ -60,11 +60,19 @@ suspension::verdict offload_wait::request_cancel(cancel_walk&) noexcept {
 
 void offload_wait::suspend(task_state& waiter, std::coroutine_handle<> h) {
     runtime_core& runtime = waiter.home().owner();
-    // Both throw broken_executor before anything is published.
-    blocking_pool* const blocking = target_ == offload_target::blocking ? &runtime.blocking() : nullptr;
-    cpu_pool* const cpu = target_ == offload_target::cpu ? &runtime.cpu() : nullptr;
-    waiter_ = &waiter;
     offload_job& job = *job_;
+    blocking_pool* blocking = nullptr;
+    cpu_pool* cpu = nullptr;
+    try {
+        if (target_ == offload_target::blocking)
+            blocking = &runtime.blocking();
+        else
+            cpu = &runtime.cpu();
+    } catch (...) {
+        job.release(); // the pool's reference: there is no pool
+        throw;
+    }
+    waiter_ = &waiter;
     job.set_waiter(waiter);
     if (waiter.begin_wait(*this, h)) [[unlikely]] {
         waiter.deliver_pending(*this); // abandons the job

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace aya::detail {
@@ -60,6 +62,10 @@ runtime_core::runtime_core(runtime_options options)
 }
 
 runtime_core::~runtime_core() {
+    if (thread_context const* const here = this_thread(); here != nullptr && here->home == scheduler_) {
+        std::fputs("aya::runtime: destroyed inside one of its own tasks, which it would have to wait for\n", stderr);
+        std::abort();
+    }
     drain();
     // Their last jobs still wake nobody, but they call into the scheduler: they end first.
     blocking_.reset();
@@ -73,8 +79,11 @@ void runtime_core::wait_for(task_state& t) {
     done_signal signal(loop_.get());
     if (!t.add_completion(signal))
         return;
-    if (loop_ != nullptr)
+    if (loop_ != nullptr) {
+        // One thread at a time drives the loop; the others' tasks run meanwhile too.
+        std::lock_guard const driving(driving_mutex_);
         loop_->run_until(signal.done);
+    }
     signal.wait();
 }
 

@@ -41,6 +41,7 @@ private:
     clock_source clock_;
     std::shared_ptr<report_sink> reports_;
     std::mutex pools_mutex_;
+    std::mutex driving_mutex_; // held by the thread that runs the event loop
     std::unique_ptr<thread_pool> pool_;
     std::unique_ptr<event_loop> loop_;
     scheduler* scheduler_ = nullptr;

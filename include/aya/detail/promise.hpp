@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <type_traits>
@@ -110,6 +111,9 @@ struct final_awaiter {
 
 template <class T>
 struct promise_result : promise_base {
+    static_assert(std::is_reference_v<T> || alignof(std::remove_reference_t<T>) <= alignof(std::max_align_t),
+                  "aya::task<T>: T is over-aligned, and compilers do not align coroutine frames for it; "
+                  "return a std::unique_ptr to it instead");
     slot<T> value;
 
     template <class U = T>

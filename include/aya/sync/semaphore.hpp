@@ -46,7 +46,11 @@ public:
         semaphore* semaphore_ = nullptr;
     };
 
-    explicit semaphore(std::size_t permits = 1) noexcept : permits_(permits) {}
+    /// Throws std::invalid_argument for a negative number.
+    explicit semaphore(std::ptrdiff_t permits = 1) : permits_(static_cast<std::size_t>(permits)) {
+        if (permits < 0)
+            detail::throw_invalid_argument("aya::semaphore: the number of permits must not be negative");
+    }
 
     /// `auto permit = co_await s.acquire();` A free permit is taken without suspending. Cancellation: as mutex::lock().
     acquire_awaiter acquire() noexcept;
