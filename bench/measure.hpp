@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the C++ subjects of `versus` share whatever library they run on: the sizes and answers of the workloads, the clock, the
-// command line and the line of JSON.
+// What the C++ subjects of `versus` share, whatever library they run on: the sizes and answers of the
+// workloads, the clock, the command line and the line of JSON.
 #pragma once
 
 #include <array>
@@ -46,7 +46,8 @@ struct tree_size {
     std::uint64_t answer;
     std::size_t tasks; ///< in the whole tree
 };
-inline constexpr std::array<tree_size, 3> fib_sizes{{{25, 75'025, 242'785}, {20, 6'765, 21'891}, {15, 610, 1'973}}};
+inline constexpr std::array<tree_size, 3> fib_sizes{
+    {{25, 75'025, 242'785}, {20, 6'765, 21'891}, {15, 610, 1'973}}};
 inline constexpr std::array<tree_size, 3> skynet_sizes{
     {{100'000, 4'999'950'000, 111'111}, {10'000, 49'995'000, 11'111}, {1'000, 499'500, 1'111}}};
 inline constexpr std::array<tree_size, 3> nqueens_sizes{{{10, 724, 35'539}, {8, 92, 2'057}, {6, 4, 153}}};
@@ -84,7 +85,7 @@ private:
     std::uint32_t right_ = 0;
 };
 
-/// The most memory the process has had resident. Not getrusage(): its maximum is inherited from the parent through exec.
+/// The most memory the process has had resident. Not by getrusage(): its maximum is inherited through exec.
 inline long peak_rss_kb() {
     std::ifstream status("/proc/self/status");
     for (std::string word; status >> word;) {
@@ -107,8 +108,9 @@ struct measurement {
         auto const n = static_cast<double>(ops);
         std::ostringstream out;
         out.precision(10);
-        out << "{\"ns_per_op\": " << (by_cpu ? cpu_ns : wall_ns) / n << ", \"wall_ns_per_op\": " << wall_ns / n
-            << ", \"ops\": " << ops << ", \"peak_rss_kb\": " << peak_rss_kb() << "}";
+        out << "{\"ns_per_op\": " << (by_cpu ? cpu_ns : wall_ns) / n
+            << ", \"wall_ns_per_op\": " << wall_ns / n << ", \"ops\": " << ops
+            << ", \"peak_rss_kb\": " << peak_rss_kb() << "}";
         return out.str();
     }
 };

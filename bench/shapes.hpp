@@ -11,7 +11,8 @@
 
 namespace bench {
 
-/// Registers NAME/loop/1, NAME/pool/1 and NAME/pool/2. An iteration is `ops` operations; the counter `op` is the time of one.
+/// Registers NAME/loop/1, NAME/pool/1 and NAME/pool/2. An iteration is `ops` operations; the counter `op` is
+/// the time of one.
 inline bool on_every_shape(std::string const& name, std::size_t ops) {
     struct shape {
         char const* name;

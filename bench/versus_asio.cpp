@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The workloads of README.md on Boost.Asio's awaitables, one io_context on one thread: one subject of `versus`.
+// The workloads of README.md on Boost.Asio's awaitables, one io_context on one thread: a subject of `versus`.
 #include "measure.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -34,13 +34,14 @@ using namespace bench;
 
 namespace {
 
+using executor = asio::io_context::executor_type;
 template <class T>
-using awaitable = asio::awaitable<T, asio::io_context::executor_type>;
-constexpr asio::use_awaitable_t<asio::io_context::executor_type> use_awaitable;
+using awaitable = asio::awaitable<T, executor>;
+constexpr asio::use_awaitable_t<executor> use_awaitable;
 
 // Asio's nearest to a task handle: the coroutine runs at once, and is awaited later.
-using task_handle = experimental::promise<void(std::exception_ptr, std::uint64_t), asio::io_context::executor_type>;
-using channel = experimental::channel<asio::io_context::executor_type, void(boost::system::error_code, std::int64_t)>;
+using task_handle = experimental::promise<void(std::exception_ptr, std::uint64_t), executor>;
+using channel = experimental::channel<executor, void(boost::system::error_code, std::int64_t)>;
 
 asio::io_context context(1);
 
@@ -66,7 +67,8 @@ using operation_type = decltype(operation(value(0)));
 
 awaitable<std::uint64_t> gather_sum(std::vector<operation_type> children) {
     auto group = experimental::make_parallel_group(std::move(children));
-    auto [order, errors, values] = co_await group.async_wait(experimental::wait_for_one_error(), use_awaitable);
+    auto [order, errors, values] =
+        co_await group.async_wait(experimental::wait_for_one_error(), use_awaitable);
     for (std::exception_ptr const& e : errors)
         if (e)
             std::rethrow_exception(e);
@@ -211,9 +213,8 @@ awaitable<std::size_t> queue(std::size_t ops) {
 }
 
 awaitable<std::uint64_t> sleeper(std::size_t i) {
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                               asio::io_context::executor_type>
-        timer(context, sleep_time(i));
+    using clock = std::chrono::steady_clock;
+    asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor> timer(context, sleep_time(i));
     co_await timer.async_wait(use_awaitable);
     co_return i;
 }

@@ -62,14 +62,19 @@ def print_report(heading, workloads, titles, cells):
         print(f"\n{BASE} is at least {FLOOR} times as fast as asyncio"
               + (", except: " + ", ".join(short) if short else " in every workload of this run"))
     if ("timers", BASE) in cells:
-        print("\ntimers, wall time per sleep: "
-              + ", ".join(f"{t} {number(cells['timers', t]['wall_ns_per_op'])}" for t in titles if ("timers", t) in cells))
+        walls = {t: cells["timers", t]["wall_ns_per_op"] for t in titles if ("timers", t) in cells}
+        print("\ntimers, wall ns per sleep: " + ", ".join(f"{t} {number(ns)}" for t, ns in walls.items()))
+
+    def memory(workload, title):
+        row = cells.get((workload, title))
+        return f"{row['peak_rss_kb']:,}" if row else "-"
+
     print("\npeak resident memory, KiB\n")
-    print_table(["workload", *titles],
-                [[w, *(f"{cells[w, t]['peak_rss_kb']:,}" if (w, t) in cells else "-" for t in titles)] for w in workloads])
-    spread = max(((r["ns_per_op_max"] - r["ns_per_op_min"]) / r["ns_per_op"], w, t) for (w, t), r in cells.items()) if cells else None
-    if spread:
-        print(f"\nwidest spread of the rounds: {spread[0]:.0%} of the median ({spread[1]}, {spread[2]})")
+    print_table(["workload", *titles], [[w, *(memory(w, t) for t in titles)] for w in workloads])
+    spreads = [((r["ns_per_op_max"] - r["ns_per_op_min"]) / r["ns_per_op"], *key) for key, r in cells.items()]
+    if spreads:
+        widest, workload, title = max(spreads)
+        print(f"\nwidest spread of the rounds: {widest:.0%} of the median ({workload}, {title})")
 
 
 def write_svg(path, heading, workloads, titles, cells):
@@ -91,11 +96,13 @@ def write_svg(path, heading, workloads, titles, cells):
         return " ".join(f".s{i} {{ fill: {COLOURS[t][index]} }}" for i, t in enumerate(titles))
 
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',
+        f' width="{width}" height="{height}" role="img">',
         "<title>aya and its peers: nanoseconds per operation, logarithmic; shorter is better</title>",
         "<style>",
         "text { font: 12px system-ui, sans-serif; fill: #222 } .small { font-size: 10px; fill: #555 }",
-        ".head { font-size: 15px; font-weight: 600 } .grid { stroke: #ccc; stroke-width: 1 } .page { fill: #fff }",
+        ".head { font-size: 15px; font-weight: 600 } .page { fill: #fff }",
+        ".grid { stroke: #ccc; stroke-width: 1 }",
         rules(0),
         "@media (prefers-color-scheme: dark) {",
         "text { fill: #e6e6e6 } .small { fill: #aaa } .grid { stroke: #444 } .page { fill: #16181b }",
@@ -115,17 +122,21 @@ def write_svg(path, heading, workloads, titles, cells):
     for power in range(low, high + 1):
         at = x(10**power)
         out.append(f'<line class="grid" x1="{at:.1f}" y1="{top - 6}" x2="{at:.1f}" y2="{bottom}"/>')
-        out.append(f'<text class="small" x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{10**power:,}</text>')
-    out.append(f'<text class="small" x="{left}" y="{bottom + 32}">ns (timers: CPU time; gathers: the whole gather)</text>')
+        out.append(f'<text class="small" x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">'
+                   f'{10**power:,}</text>')
+    out.append(f'<text class="small" x="{left}" y="{bottom + 32}">'
+               "ns (timers: CPU time; gathers: the whole gather)</text>")
     for row, workload in enumerate(workloads):
         y = top + group * row
-        out.append(f'<text x="{left - 10}" y="{y + bar * len(titles) / 2 + 4:.1f}" text-anchor="end">{escape(workload)}</text>')
+        out.append(f'<text x="{left - 10}" y="{y + bar * len(titles) / 2 + 4:.1f}" text-anchor="end">'
+                   f'{escape(workload)}</text>')
         for i, title in enumerate(titles):
             cell = cells.get((workload, title))
             if not cell:
                 continue
             length = max(1.0, x(cell["ns_per_op"]) - left)
-            out.append(f'<rect class="s{i}" x="{left}" y="{y + bar * i}" width="{length:.1f}" height="{bar - 2}" rx="1.5"/>')
+            out.append(f'<rect class="s{i}" x="{left}" y="{y + bar * i}" '
+                       f'width="{length:.1f}" height="{bar - 2}" rx="1.5"/>')
             out.append(f'<text class="small" x="{left + length + 4:.1f}" y="{y + bar * i + bar - 3}">'
                        f'{number(cell["ns_per_op"])}</text>')
     out.append("</svg>")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The workloads of README.md on aya, for `versus` and for Google Benchmark. Each does about `ops` operations inside the current
-// task, throws if the result is wrong, and gives the number of operations that it did.
+// The workloads of README.md on aya, for `versus` and for Google Benchmark. Each does about `ops` operations
+// inside the current task, throws if the result is wrong, and gives the number of operations that it did.
 #pragma once
 
 #include "measure.hpp"

@@ -24,6 +24,8 @@ constexpr std::uint32_t fairness_interval = 61;
 constexpr std::uint32_t woken_interval = 16;
 constexpr std::size_t most_at_once = 64;
 constexpr std::uint32_t most_fruitless = 10; // one call for help in 1024 pushes
+// What it costs to move a task, its frame and its result between cores. Shorter tasks are better left where they are.
+constexpr duration theft_cost = std::chrono::nanoseconds(400);
 constexpr duration shortest_watch = std::chrono::microseconds(100);
 constexpr duration longest_watch = std::chrono::milliseconds(2);
 
@@ -148,8 +150,6 @@ void thread_pool::run_worker(worker& w) noexcept {
     enter_thread(w);
     pthread_setname_np(pthread_self(), fmt::format("aya-{}", w.index).c_str());
     while (ready* const r = next(w)) {
-        if (w.called) [[unlikely]]
-            helped(w, true);
         w.watch_period = shortest_watch;
         r->run(*r);
     }
@@ -173,17 +173,32 @@ ready* thread_pool::next(worker& w) noexcept {
     return search(w);
 }
 
+// Out of work again: did the last theft keep this worker busy for longer than it cost? If not, it steals again only when it is called,
+// or when something has waited for a watch period, so that a second worker does not get in the way of fine-grained work.
+void thread_pool::judge_theft(worker& w) noexcept {
+    duration const busy = time_point(std::chrono::steady_clock::now()) - w.stolen_at;
+    w.steals_pay = busy >= theft_cost * static_cast<std::int64_t>(w.stolen);
+    w.stolen = 0;
+    helped(w, w.steals_pay);
+}
+
 ready* thread_pool::search(worker& w) noexcept {
+    if (w.stolen != 0)
+        judge_theft(w);
     for (;;) {
         fire_due_timers(false, w);
-        if (ready* const r = w.queue.pop())
+        ready* r = w.queue.pop();
+        if (r == nullptr)
+            r = take_injected(w);
+        if (r != nullptr) {
+            if (w.called)
+                helped(w, true);
             return r;
-        if (ready* const r = take_injected(w))
-            return r;
-        if (idle_.begin_search()) {
-            ready* const r = steal(w);
+        }
+        if ((w.steals_pay || w.called || w.watched_long) && idle_.begin_search()) {
+            r = steal(w);
             // The last searcher hands the search on when it found something: there may be more.
-            if (idle_.end_search() && r != nullptr && anything_to_steal(w))
+            if (idle_.end_search() && r != nullptr && w.steals_pay && anything_to_steal(w))
                 wake_one(false);
             if (r != nullptr)
                 return r;
@@ -210,6 +225,11 @@ ready* thread_pool::take_injected(worker& w) noexcept {
     return items[0];
 }
 
+void thread_pool::note_theft(worker& w, std::size_t tasks) noexcept {
+    w.stolen = tasks;
+    w.stolen_at = std::chrono::steady_clock::now();
+}
+
 ready* thread_pool::steal(worker& w) noexcept {
     std::size_t const n = workers_.size();
     std::array<ready*, most_at_once> items;
@@ -219,11 +239,14 @@ ready* thread_pool::steal(worker& w) noexcept {
         worker& victim = *workers_[(start + i) % n];
         if (&victim == &w)
             continue;
-        if (ready* const r = victim.forked.steal())
+        if (ready* const r = victim.forked.steal()) {
+            note_theft(w, 1);
             return r;
+        }
         std::size_t const taken = victim.queue.steal(items.data(), items.size(), w.watched_long);
         if (taken == 0)
             continue;
+        note_theft(w, taken);
         for (std::size_t k = 1; k < taken; ++k)
             w.queue.push(*items[k]);
         return items[0];

@@ -52,6 +52,9 @@ private:
         std::uint32_t unanswered = 0; // pushes since it last called for help
         bool called = false;          // woken to help, and has found nothing yet
         bool watched_long = false;    // its watch period is over: what waits now has waited
+        bool steals_pay = true;       // the last theft was worth its while
+        std::size_t stolen = 0;       // how many tasks it stole last, until that is known
+        time_point stolen_at{};
         std::thread thread;
     };
 
@@ -67,6 +70,8 @@ private:
     void help_wanted(worker& w) noexcept;
     void wake_one(bool need_watcher) noexcept;
     void helped(worker& w, bool found) noexcept;
+    static void note_theft(worker& w, std::size_t tasks) noexcept;
+    void judge_theft(worker& w) noexcept;
     [[nodiscard]] time_point next_deadline() const noexcept;
 
     clock_source& clock_;

@@ -18,8 +18,18 @@ void relax(unsigned round) noexcept {
 }
 
 void spin_lock::lock_slowly() noexcept {
-    for (unsigned round = 0;; ++round) {
-        relax(round);
+    // Each look takes the cache line away from the holder, who wants it for its unlock: look ever more rarely.
+    constexpr unsigned longest = 64;
+    constexpr unsigned looks_before_yield = 16;
+    unsigned pauses = 1;
+    for (unsigned look = 0;; ++look) {
+        if (look < looks_before_yield) {
+            for (unsigned i = 0; i < pauses; ++i)
+                relax(0);
+            pauses = pauses < longest ? pauses * 2 : longest;
+        } else {
+            sched_yield(); // the holder has been preempted
+        }
         // Relaxed: only a hint that the exchange may succeed; the exchange itself acquires.
         if (!locked_.load(std::memory_order_relaxed) && !locked_.exchange(true, std::memory_order_acquire))
             return;
