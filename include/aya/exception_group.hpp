@@ -42,11 +42,11 @@ private:
         for (std::exception_ptr const& e : exceptions_) {
             try {
                 std::rethrow_exception(e);
-            } catch (E const& match) {
-                f(match);
-            } catch (exception_group const& nested) {
+            } catch (exception_group const& nested) { // before E, which may be a base of groups: their members count, not they
                 if (std::exception_ptr const left = nested.visit<E>(f))
                     rest.push_back(left);
+            } catch (E const& match) {
+                f(match);
             } catch (...) {
                 rest.push_back(e);
             }
@@ -70,14 +70,14 @@ exception_group::parts exception_group::split() const {
     for (std::exception_ptr const& e : exceptions_) {
         try {
             std::rethrow_exception(e);
-        } catch (E const&) {
-            matching.push_back(e);
-        } catch (exception_group const& nested) {
+        } catch (exception_group const& nested) { // before E, as in visit()
             parts const inner = nested.split<E>();
             if (inner.matching)
                 matching.push_back(inner.matching);
             if (inner.rest)
                 rest.push_back(inner.rest);
+        } catch (E const&) {
+            matching.push_back(e);
         } catch (...) {
             rest.push_back(e);
         }

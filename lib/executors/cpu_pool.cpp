@@ -30,22 +30,28 @@ cpu_pool::~cpu_pool() {
 void cpu_pool::submit(offload_job& job) noexcept {
     {
         std::lock_guard const guard(mutex_);
-        ++pending_;
+        pending_ += 2; // the job, and this call: the job may be over, and the runtime at its end, before enqueue() returns
     }
     clock_.outside.fetch_add(1);
     try {
         arena_->inner.enqueue([&job, this] {
+            {
+                // oneTBB's own hand-over is invisible to ThreadSanitizer; this one it sees.
+                std::lock_guard const guard(mutex_);
+            }
             job.run();
-            finished_one();
+            clock_.outside.fetch_sub(1); // after the wake-up, so that virtual time sees the task before it sees us idle
+            leave();
         });
     } catch (...) {
         job.refuse(std::make_exception_ptr(broken_executor("aya::to_cpu: the CPU pool cannot take the job")));
-        finished_one();
+        clock_.outside.fetch_sub(1);
+        leave();
     }
+    leave();
 }
 
-void cpu_pool::finished_one() noexcept {
-    clock_.outside.fetch_sub(1); // after the wake-up, so that virtual time sees the task before it sees us idle
+void cpu_pool::leave() noexcept {
     std::lock_guard const guard(mutex_);
     if (--pending_ == 0)
         all_done_.notify_all(); // under the lock: once it is released, the pool may be gone

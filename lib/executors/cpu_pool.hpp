@@ -25,12 +25,12 @@ public:
 private:
     struct arena;
 
-    void finished_one() noexcept;
+    void leave() noexcept;
 
     std::unique_ptr<arena> arena_;
     std::mutex mutex_;
     std::condition_variable all_done_;
-    std::size_t pending_ = 0;
+    std::size_t pending_ = 0; // jobs, and calls of submit() that are under way
     clock_source& clock_;
 };
 

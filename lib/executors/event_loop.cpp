@@ -99,7 +99,9 @@ void event_loop::sleep(std::atomic<bool> const& done) noexcept {
             clock_.advance_to(std::max(deadline, clock_.now()));
             return;
         }
-        deadline = time_point::max();
+        // A job outside ends a moment after it has woken its task: look again soon whether time may go on.
+        if (deadline != time_point::max())
+            deadline = time_point(std::chrono::steady_clock::now()) + std::chrono::milliseconds(1);
     }
     // A post or a wake() after the checks of this turn has left its token in the parker.
     sleep_.park(deadline);

@@ -203,6 +203,9 @@ ready* thread_pool::search(worker& w) noexcept {
             if (r != nullptr)
                 return r;
         }
+        // Whether thefts pay or not: timers of the others are never left to wait.
+        if (fire_due_timers(true, w))
+            continue;
         if (stopping_.load()) {
             // The flag was set after the last task had ended; what is left are posted callbacks, which their owners run to the end.
             if (injected_.empty())
@@ -251,8 +254,6 @@ ready* thread_pool::steal(worker& w) noexcept {
             w.queue.push(*items[k]);
         return items[0];
     }
-    if (fire_due_timers(true, w))
-        return w.queue.pop();
     return nullptr;
 }
 
@@ -306,6 +307,9 @@ void thread_pool::sleep(worker& w) noexcept {
             wake_one(true);
     } else if (clock_.is_virtual) {
         stay_awake = role == idle_set::role::last_watcher && advance_virtual_time();
+        // A job outside ends a moment after it has woken its task: look again soon whether time may go on.
+        if (next_deadline() != time_point::max())
+            deadline = time_point(std::chrono::steady_clock::now()) + longest_watch;
     } else {
         // Published, then computed again: a worker that arms a timer sees the deadline published here, or its timer is seen here.
         do {

@@ -3,6 +3,7 @@
 // little a file.
 #pragma once
 
+#include "buffer.hpp"
 #include "file.hpp"
 
 #include <cstddef>
@@ -16,9 +17,6 @@
 namespace duplicates {
 
 using digest = XXH128_hash_t;
-
-// A job that reads a lot does it in steps of this size: about a millisecond, then it can be cancelled.
-inline constexpr std::uint64_t step_bytes = 4 * 1024 * 1024;
 
 // A file on its way through a hashing stage.
 struct item {
@@ -34,8 +32,8 @@ struct item {
 
 struct batch {
     std::vector<item> items;
-    std::unique_ptr<char[]> data;  // the heads of the files, back to back
-    std::uint64_t weight = 0;      // bytes there are to read
+    buffer data;               // the heads of the files
+    std::uint64_t weight = 0;  // bytes there are to read
 };
 
 using batch_ptr = std::unique_ptr<batch>;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compare.hpp"
 
-#include "batch.hpp"
 #include "heads.hpp"
 
 #include <algorithm>
@@ -31,10 +30,12 @@ bool compare_job::side::load(std::uint64_t offset, std::size_t length, tally& co
     if (chunk_length_ == length && chunk_offset_ == offset) {
         return true;  // a small representative is read once for all its members
     }
-    chunk_.resize(std::max(chunk_.size(), length));
+    if (!chunk_) {
+        chunk_ = make_buffer(chunk_size);
+    }
     chunk_offset_ = offset;
     chunk_length_ = 0;
-    ssize_t const got = read_enough(fd_.get(), chunk_.data(), length, length, static_cast<off_t>(offset));
+    ssize_t const got = read_enough(fd_.get(), chunk_.get(), length, length, static_cast<off_t>(offset));
     if (got < 0) {
         skip_unreadable(counts, *open_, errno);
         return false;
@@ -72,8 +73,7 @@ verdict compare_job::compare_chunk(pair const& two) {
     return std::memcmp(left_.data(), right_.data(), length) == 0 ? verdict::unknown : verdict::different;
 }
 
-bool compare_job::step() {
-    std::uint64_t budget = step_bytes;
+bool compare_job::step(std::uint64_t budget) {
     while (at_ < pairs_.size()) {
         pair& two = pairs_[at_];
         two.result = open_both(two);

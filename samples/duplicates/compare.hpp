@@ -2,6 +2,7 @@
 // Byte by byte: the last word on two files whose hashes agree.
 #pragma once
 
+#include "buffer.hpp"
 #include "file.hpp"
 #include "open.hpp"
 #include "tally.hpp"
@@ -37,8 +38,8 @@ class compare_job {
 public:
     compare_job(pairs these, tally& counts) : pairs_(std::move(these)), counts_(counts) {}
 
-    // Compares a few megabytes; true when every pair is done. Waits for the disk.
-    bool step();
+    // Compares about `budget` bytes; true when every pair is done. Waits for the disk.
+    bool step(std::uint64_t budget);
 
     pairs take() { return std::move(pairs_); }
 
@@ -48,7 +49,7 @@ private:
     public:
         bool open_this(file const& f, tally& counts);
         bool load(std::uint64_t offset, std::size_t length, tally& counts);
-        char const* data() const { return chunk_.data(); }
+        char const* data() const { return chunk_.get(); }
 
     private:
         file const* open_ = nullptr;
@@ -56,7 +57,7 @@ private:
         descriptor fd_;
         std::uint64_t chunk_offset_ = 0;
         std::size_t chunk_length_ = 0;
-        std::vector<char> chunk_;
+        buffer chunk_;
     };
 
     verdict open_both(pair const& two);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contents.hpp"
 
+#include "buffer.hpp"
 #include "heads.hpp"
 
 #include <algorithm>
@@ -28,8 +29,7 @@ void content_job::open_files() {
     }
 }
 
-content_job::progress content_job::step(source from) {
-    std::uint64_t budget = step_bytes;
+content_job::progress content_job::step(source from, std::uint64_t budget) {
     while (at_ < files_->items.size()) {
         item& it = files_->items[at_];
         if (it.usable) {
@@ -46,7 +46,7 @@ content_job::progress content_job::step(source from) {
 
 // done: the file is hashed, or it has turned out not to be usable.
 content_job::progress content_job::hash_file(item& it, source from, std::uint64_t& budget) {
-    thread_local std::vector<char> chunk(chunk_size + 1);
+    thread_local buffer const chunk = make_buffer(chunk_size + 1);
     int const fd = open_[at_].get();
     std::uint64_t const size = it.what->size;
     auto const give_up = [&] {
@@ -65,8 +65,8 @@ content_job::progress content_job::hash_file(item& it, source from, std::uint64_
         // A byte more than is left shows whether the file has grown.
         std::size_t const room = wanted == left ? wanted + 1 : wanted;
         auto const offset = static_cast<off_t>(offset_);
-        ssize_t const got = from == source::cached ? read_cached(fd, chunk.data(), room, offset)
-                                                  : read_enough(fd, chunk.data(), wanted, room, offset);
+        ssize_t const got = from == source::cached ? read_cached(fd, chunk.get(), room, offset)
+                                                  : read_enough(fd, chunk.get(), wanted, room, offset);
         if (got < 0 && from == source::cached && (errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR)) {
             return progress::would_wait;
         }
@@ -82,7 +82,7 @@ content_job::progress content_job::hash_file(item& it, source from, std::uint64_
         if (offset_ == 0) {
             XXH3_128bits_reset(state_.get());
         }
-        XXH3_128bits_update(state_.get(), chunk.data(), length);
+        XXH3_128bits_update(state_.get(), chunk.get(), length);
         offset_ += length;
         budget -= std::min(budget, length);
         counts_.bytes.fetch_add(length, tally::relaxed);

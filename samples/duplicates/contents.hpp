@@ -26,9 +26,9 @@ public:
     // far quicker than handing it to another one. disk: whatever it takes.
     enum class source { cached, disk };
 
-    // Reads and hashes a few megabytes. done: so is every file. would_wait: the page cache has no more.
+    // Reads and hashes about `budget` bytes. done: so is every file. would_wait: the page cache has no more.
     enum class progress { done, more, would_wait };
-    progress step(source from);
+    progress step(source from, std::uint64_t budget);
 
     batch_ptr take() { return std::move(files_); }
 

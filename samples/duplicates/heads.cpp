@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 
 namespace duplicates {
 
@@ -16,13 +15,14 @@ void skip_unreadable(tally& counts, file const& f, int error) {
 }
 
 batch_ptr read_heads(batch_ptr files, tally& counts) {
-    std::size_t room = 1;
+    constexpr std::size_t cache_line = 64;
+    std::size_t room = 0;
     for (item& it : files->items) {
-        it.offset = static_cast<std::uint32_t>(room - 1);
+        it.offset = static_cast<std::uint32_t>(room);
         it.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(it.what->size, head_size));
-        room += it.length;
+        room += (it.length / cache_line + 1) * cache_line;
     }
-    files->data = std::make_unique_for_overwrite<char[]>(room);
+    files->data = make_buffer(room);
     opener open_in_order;
     std::uint64_t bytes = 0;
     for (item& it : files->items) {
@@ -35,8 +35,7 @@ batch_ptr read_heads(batch_ptr files, tally& counts) {
             skip_unreadable(counts, *it.what, errno);
             continue;
         }
-        // One byte more than a small file should have. It may land where the next head goes: that is read
-        // later.
+        // One byte more than a small file should have: if it is there, the file has grown.
         std::size_t const extra = it.length == it.what->size ? 1 : 0;
         char* const to = files->data.get() + it.offset;
         ssize_t const got = read_enough(fd.get(), to, it.length, it.length + extra, 0);

@@ -21,6 +21,11 @@ constexpr std::size_t most_readers = 32;
 constexpr std::size_t content_files = 16;
 constexpr std::uint64_t content_bytes = 4 << 20;
 
+// A job that reads a lot does it in steps. On the loop's own thread a step takes about a millisecond, for
+// nobody else can run meanwhile; on a pool it may take longer.
+constexpr std::uint64_t loop_step = 4 << 20;
+constexpr std::uint64_t pool_step = 32 << 20;
+
 // The next item of a queue, or nothing once the stage before has ended.
 template <typename Item>
 aya::task<std::optional<Item>> next(aya::queue<Item>* from) {
@@ -45,9 +50,9 @@ content_key key_of(item const& it) {
 
 pipeline::pipeline(options const& chosen, std::size_t workers, walker& files, tally& counts, collector& found)
     : options_(chosen), workers_(workers), readers_(std::clamp<std::size_t>(2 * workers, 4, most_readers)),
-      files_(files), counts_(counts), found_(found), sized_(queue_capacity), heads_(queue_capacity),
-      hashed_(queue_capacity), whole_(queue_capacity), alike_(queue_capacity), suspects_(queue_capacity),
-      compared_(queue_capacity) {}
+      step_bytes_(chosen.single_loop ? loop_step : pool_step), files_(files), counts_(counts), found_(found),
+      sized_(queue_capacity), heads_(queue_capacity), hashed_(queue_capacity), whole_(queue_capacity),
+      alike_(queue_capacity), suspects_(queue_capacity), compared_(queue_capacity) {}
 
 template <typename F, typename... Arguments>
 aya::task<std::invoke_result_t<F, Arguments...>> pipeline::waits(F f, Arguments... arguments) {
@@ -156,9 +161,9 @@ aya::task<> pipeline::hash_contents() {
         co_await waits(&content_job::open_files, job);
         auto done = progress::more;
         while (done != progress::done) {
-            done = co_await computes(&content_job::step, job, source::cached);
+            done = co_await computes(&content_job::step, job, source::cached, step_bytes_);
             if (done == progress::would_wait) {
-                done = co_await waits(&content_job::step, job, source::disk);
+                done = co_await waits(&content_job::step, job, source::disk, step_bytes_);
             }
         }
         co_await alike_.put(job->take());
@@ -198,7 +203,7 @@ aya::task<pairs> pipeline::compared(pairs these) {
     auto const job = std::make_shared<compare_job>(std::move(these), counts_);
     bool done = false;
     while (!done) {
-        done = co_await waits(&compare_job::step, job);
+        done = co_await waits(&compare_job::step, job, step_bytes_);
     }
     co_return job->take();
 }

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -66,6 +67,7 @@ private:
     options const& options_;
     std::size_t workers_;
     std::size_t readers_;
+    std::uint64_t step_bytes_;
     walker& files_;
     tally& counts_;
     collector& found_;

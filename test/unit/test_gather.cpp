@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/harness.hpp"
+
+#include <aya/aya.hpp>
+
+#include <doctest/doctest.h>
+
+#include <list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+using test::everywhere;
+using namespace std::chrono_literals;
+
+namespace {
+
+aya::task<int> after(std::chrono::milliseconds d, int value) {
+    co_await aya::sleep(d);
+    co_return value;
+}
+aya::task<> nothing() { co_return; }
+aya::task<std::unique_ptr<int>> owned(int v) { co_return std::make_unique<int>(v); }
+aya::task<int> fail() {
+    throw std::runtime_error("no");
+    co_return 0;
+}
+
+} // namespace
+
+TEST_CASE("gather: a tuple of different types in argument order, unit for void") {
+    everywhere([]() -> aya::task<> {
+        auto text = []() -> aya::task<std::string> { co_return "text"; };
+        auto [a, b, c] = co_await aya::gather(after(3ms, 1), nothing(), text());
+        static_assert(std::is_same_v<decltype(b), aya::unit>);
+        CHECK(a == 1);
+        CHECK(c == "text");
+    });
+}
+
+TEST_CASE("gather: of void tasks only gives nothing") {
+    everywhere([]() -> aya::task<> {
+        co_await aya::gather(nothing(), nothing());
+        std::vector<aya::task<>> some;
+        for (int i = 0; i < 10; ++i)
+            some.push_back(nothing());
+        co_await aya::gather(std::move(some));
+    });
+}
+
+TEST_CASE("gather: runs its tasks at the same time") {
+    everywhere([]() -> aya::task<> {
+        auto const start = aya::now();
+        std::vector<aya::task<int>> some;
+        for (int i = 0; i < 10; ++i)
+            some.push_back(after(std::chrono::milliseconds(10 - i), i));
+        std::vector<int> const results = co_await aya::gather(std::move(some));
+        CHECK(aya::now() - start == 10ms);
+        for (int i = 0; i < 10; ++i)
+            CHECK(results[static_cast<std::size_t>(i)] == i);
+    });
+}
+
+TEST_CASE("gather: results that only move, and other containers") {
+    everywhere([]() -> aya::task<> {
+        auto [p, q] = co_await aya::gather(owned(1), owned(2));
+        CHECK(*p + *q == 3);
+        std::list<aya::task<std::unique_ptr<int>>> some;
+        some.push_back(owned(3));
+        some.push_back(owned(4));
+        auto const all = co_await aya::gather(std::move(some));
+        CHECK(*all[0] + *all[1] == 7);
+    });
+}
+
+TEST_CASE("gather: handles keep their results; an lvalue container is copied") {
+    everywhere([]() -> aya::task<> {
+        std::vector<aya::task_handle<int>> handles;
+        for (int i = 0; i < 5; ++i)
+            handles.push_back(aya::create_task(after(1ms, i)));
+        std::vector<int> const results = co_await aya::gather(handles);
+        CHECK(results.size() == 5);
+        for (std::size_t i = 0; i < 5; ++i)
+            CHECK(handles[i].result() == results[i]);
+    });
+}
+
+TEST_CASE("gather: return_exceptions gives an outcome for each, tuple and range") {
+    everywhere([]() -> aya::task<> {
+        auto [good, bad] = co_await aya::gather(aya::return_exceptions, after(1ms, 1), fail());
+        CHECK(good.value() == 1);
+        CHECK_FALSE(bad.has_value());
+        CHECK_FALSE(bad.cancelled());
+        CHECK_THROWS_AS((void)bad.value(), std::runtime_error);
+        std::vector<aya::task<int>> some;
+        some.push_back(fail());
+        some.push_back(after(1ms, 2));
+        auto const all = co_await aya::gather(aya::return_exceptions, std::move(some));
+        CHECK_FALSE(all[0].has_value());
+        CHECK(all[1].value() == 2);
+    });
+}
+
+TEST_CASE("gather: one that is dropped before it is awaited runs nothing") {
+    everywhere([]() -> aya::task<> {
+        bool ran = false;
+        auto body = [&]() -> aya::task<> {
+            ran = true;
+            co_return;
+        };
+        {
+            auto dropped = aya::gather(body(), body());
+            (void)dropped;
+        }
+        co_await test::settle();
+        CHECK_FALSE(ran);
+    });
+}
+
+TEST_CASE("gather: an empty task among the others is refused, and none of them runs") {
+    everywhere([]() -> aya::task<> {
+        bool ran = false;
+        auto body = [&]() -> aya::task<> {
+            ran = true;
+            co_return;
+        };
+        std::vector<aya::task<>> some;
+        some.push_back(body());
+        some.push_back(aya::task<>());
+        some.push_back(body());
+        bool threw = false;
+        try {
+            co_await aya::gather(std::move(some));
+        } catch (aya::invalid_state_error const&) {
+            threw = true;
+        }
+        CHECK(threw);
+        co_await test::settle();
+        CHECK_FALSE(ran);
+    });
+}
+
+TEST_CASE("gather: as a task of its own, and nested") {
+    everywhere([]() -> aya::task<> {
+        auto const handle = aya::create_task(aya::gather(after(2ms, 1), after(1ms, 2)));
+        auto const [a, b] = co_await handle;
+        CHECK(a + b == 3);
+        auto [c, d] = co_await aya::gather(aya::gather(after(1ms, 1), after(1ms, 2)), after(2ms, 3));
+        CHECK(std::get<0>(c) + std::get<1>(c) + d == 6);
+    });
+}
+
+TEST_CASE("gather: ten thousand tasks") {
+    everywhere([]() -> aya::task<> {
+        std::vector<aya::task<int>> some;
+        auto number = [](int i) -> aya::task<int> {
+            co_await aya::yield();
+            co_return i;
+        };
+        for (int i = 0; i < 10'000; ++i)
+            some.push_back(number(i));
+        std::vector<int> const results = co_await aya::gather(std::move(some));
+        long sum = 0;
+        for (int const r : results)
+            sum += r;
+        CHECK(sum == 49'995'000L);
+    });
+}
