@@ -79,10 +79,10 @@ void event_loop::run_until(std::atomic<bool> const& done) noexcept {
     for (;;) {
         take_posted();
         fire_due_timers();
+        if (done.load())
+            break; // what is ready otherwise waits for the next run
         if (first_ != nullptr)
             run_ready();
-        else if (done.load())
-            break;
         else
             sleep(done);
     }

@@ -226,7 +226,7 @@ TEST_CASE("C11: every other suspension delivers a cancellation that is pending a
             aya::current_task().cancel();
             bool delivered = false;
             try {
-                co_await suspend();
+                (void)co_await suspend();
             } catch (aya::cancelled_error const&) {
                 delivered = true;
             }

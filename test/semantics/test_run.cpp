@@ -20,7 +20,7 @@ aya::task<int> answer() { co_return 42; }
 
 template <class Body>
 void on_two_kinds(Body body) {
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         CAPTURE(workers);
         body(test::kind{workers}.options());
     }

@@ -258,6 +258,11 @@ TEST_CASE("E4: set and cancel in the same turn: the waiter is cancelled, the eve
     });
 }
 
+TEST_CASE("SE1: a negative number of permits is refused; with none it is locked") {
+    CHECK_THROWS_AS(aya::semaphore(-1), std::invalid_argument);
+    CHECK(aya::semaphore(0).locked());
+}
+
 TEST_CASE("SE2, SE3: a permit goes straight to the longest waiter; nobody overtakes, and the value does not rise") {
     in_order([]() -> aya::task<> {
         aya::semaphore s(1);

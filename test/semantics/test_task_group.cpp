@@ -278,6 +278,18 @@ TEST_CASE("TG17: a body that awaits the failing child: its exception is in the g
     });
 }
 
+TEST_CASE("TG17: ... also when it swallows the group's cancellation and asks the child afterwards") {
+    everywhere([]() -> aya::task<> {
+        auto body = [](aya::task_group& group) -> aya::task<> {
+            auto const child = group.create_task(fail_after(1ms, "once"));
+            (void)co_await test::throws<aya::cancelled_error>(test::forever());
+            co_await child; // done: throws what the group has already
+        };
+        std::string const errors = co_await errors_of(body);
+        CHECK(errors == "once ");
+    });
+}
+
 TEST_CASE("TG18: a group that shuts down takes no more children; the task is dropped without running") {
     everywhere([]() -> aya::task<> {
         bool ran = false;

@@ -46,7 +46,7 @@ aya::task<int> task_chain(int depth, aya::event& bottom) {
 }
 
 void on_two_kinds(test::task_body body) {
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         CAPTURE(workers);
         aya::runtime rt(test::kind{workers}.options());
         rt.block_on(body);
@@ -111,7 +111,7 @@ TEST_CASE("stress: a million tasks, each awaiting the next") {
 TEST_CASE("stress: a million tasks, each awaiting the next, cancelled from the top") {
     aya::runtime_options in_virtual_time;
     in_virtual_time.virtual_time = true;
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         CAPTURE(workers);
         aya::runtime rt(test::kind{workers}.options(in_virtual_time));
         auto body = []() -> aya::task<> {
@@ -128,7 +128,7 @@ TEST_CASE("stress: a million tasks, each awaiting the next, cancelled from the t
 
 // Not more of them: the end of a runtime cancels each task, and each request walks down the whole chain.
 TEST_CASE("stress: a runtime ends while three thousand tasks wait for each other") {
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         CAPTURE(workers);
         aya::event bottom;
         aya::runtime rt(test::kind{workers}.options());

@@ -44,7 +44,7 @@ aya::task<> getter(aya::queue<item>& q, totals& t, int count) {
     }
 }
 
-aya::task<> round_of(std::size_t capacity, std::uint64_t stream) {
+aya::task<> round_of(std::ptrdiff_t capacity, std::uint64_t stream) {
     test::random_source random(stream);
     aya::queue<item> q(capacity);
     totals t;
@@ -91,7 +91,7 @@ aya::task<> round_of(std::size_t capacity, std::uint64_t stream) {
     CHECK(t.put_sum.load() == t.got_sum.load() + left_sum);
     // The queue works: every place is free, nothing is reserved for anybody.
     if (capacity != 0) {
-        for (std::size_t i = 0; i < capacity; ++i)
+        for (std::ptrdiff_t i = 0; i < capacity; ++i)
             q.put_nowait(std::make_unique<long>(0));
         CHECK_THROWS_AS(q.put_nowait(nullptr), aya::queue_full);
     }
@@ -105,7 +105,7 @@ TEST_CASE("stress: what is put is got exactly once or still there, under random 
         auto main = [&]() -> aya::task<> {
             std::uint64_t stream = 100;
             do
-                for (std::size_t const capacity : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{16}})
+                for (std::ptrdiff_t const capacity : {0, 1, 2, 16})
                     co_await round_of(capacity, ++stream);
             while (clock.running());
         };
@@ -155,7 +155,7 @@ TEST_CASE("stress: shutdown races with putters and getters: everybody ends, and 
             std::uint64_t stream = 500;
             do {
                 test::random_source random(++stream);
-                aya::queue<item> q(1 + random.below(3));
+                aya::queue<item> q(1 + static_cast<std::ptrdiff_t>(random.below(3)));
                 totals t;
                 std::vector<aya::task<>> all;
                 for (int i = 0; i < 4; ++i) {

@@ -88,7 +88,7 @@ TEST_CASE("stress: fork and join of a deep tree gives the right number") {
 TEST_CASE("stress: threads spawn and wait on several runtimes at once") {
     test::stress_clock const clock;
     std::vector<std::unique_ptr<aya::runtime>> all;
-    for (std::size_t const workers : {1, 2, 3})
+    for (std::size_t const workers : {std::size_t{1}, std::size_t{2}, std::size_t{3}})
         all.push_back(std::make_unique<aya::runtime>(test::kind{workers}.options()));
     std::atomic<long> wrong{0};
     test::thread_crew crew;

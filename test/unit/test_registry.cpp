@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 TEST_CASE("registry: no task that still runs is missed when the runtime ends, wherever it was created and moved to") {
-    for (std::size_t const workers : {0, 1, 2, 8}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{8}}) {
         CAPTURE(workers);
         test::census census;
         std::atomic<int> cancelled{0};

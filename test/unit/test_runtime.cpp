@@ -134,7 +134,7 @@ TEST_CASE("runtime: a task of one can wait for an event that a task of another s
 }
 
 TEST_CASE("runtime: the destructor cancels what is left and waits until it has ended") {
-    for (std::size_t const workers : {0, 1, 2, 8}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{8}}) {
         CAPTURE(workers);
         test::census census;
         std::atomic<int> cleaned{0};

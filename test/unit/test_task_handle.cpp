@@ -116,7 +116,7 @@ TEST_CASE("task_handle: a dropped handle detaches the task, and the last one fre
 }
 
 TEST_CASE("task_handle: an exception that nobody asked for is reported once, with the task's name") {
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         test::report_log log;
         std::string name;
         aya::runtime_options options = test::kind{workers}.options();
