@@ -200,8 +200,11 @@ private:
             queue_->core_.mutex.unlock();
             throw;
         }
+        // A reserved place that was not needed, since a getter took the item, is the next putter's.
+        detail::waiter* const next = queue_->core_.reserve_for_putter(queue_->items_.size());
         queue_->core_.mutex.unlock();
         wake(getter);
+        wake(next);
     }
 
     queue* queue_;

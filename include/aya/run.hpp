@@ -40,6 +40,8 @@ private:
 /// there. Mirrors asyncio.run().
 template <class T>
 T run(task<T> main, runtime_options options = {}) {
+    if (detail::this_thread() != nullptr)
+        detail::throw_invalid_state("aya::run: called inside a task, where it would block a worker; use co_await instead");
     runtime r(std::move(options));
     task_handle<T> const handle = r.spawn(std::move(main));
     {
