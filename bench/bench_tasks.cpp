@@ -5,7 +5,7 @@
 namespace {
 
 [[maybe_unused]] bool const registered[] = {
-    bench::on_every_shape("spawn", 10'000),
+    bench::on_every_shape("spawn_10k", 10'000),
     bench::on_every_shape("gather2", 1'000),
     bench::on_every_shape("gather10", 1'000),
     bench::on_every_shape("gather1000", 10),

@@ -4,6 +4,6 @@
 
 namespace {
 
-[[maybe_unused]] bool const registered = bench::on_every_shape("timers", 10'000);
+[[maybe_unused]] bool const registered = bench::on_every_shape("sleeps", 10'000);
 
 } // namespace

@@ -3,7 +3,7 @@
 // workloads, the clock, the command line and the line of JSON.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,15 +12,21 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <time.h>
 
 namespace bench {
 
-inline constexpr std::size_t chunk_size = 10'000; ///< tasks that `spawn` and `timers` have at once
+inline constexpr std::size_t chunk_size = 10'000; ///< tasks that `spawn_10k` has at once
 inline constexpr std::size_t yielders = 1'000;
-inline constexpr std::size_t ping_pong_pairs = 16;
+inline constexpr std::size_t ping_pong_pairs = 1'000;
 inline constexpr std::size_t chain_depth = 1'000;
+inline constexpr std::size_t lockers = 16;
+inline constexpr std::size_t acquirers = 20;
+inline constexpr std::size_t permits = 5;
+inline constexpr std::size_t timed = 100;
+inline constexpr std::chrono::microseconds idle_time{500}; ///< before each post of `wake_up`
 
 constexpr std::size_t at_least_one(std::size_t n) noexcept {
     return n == 0 ? 1 : n;
@@ -36,60 +42,16 @@ inline void expect(std::uint64_t got, std::uint64_t wanted) {
         throw std::runtime_error("wrong result: " + std::to_string(got) + ", not " + std::to_string(wanted));
 }
 
-/// How long the i-th task of `timers` sleeps: 0 to 10 ms, scattered, the same in every subject.
+/// How long the i-th task of `sleeps` sleeps: 0 to 1 s, scattered, the same in every subject.
 constexpr std::chrono::microseconds sleep_time(std::size_t i) noexcept {
-    return std::chrono::microseconds(i * 7919 % 10'007);
+    return std::chrono::microseconds(i * 7'919 % 1'000'003);
 }
 
-struct tree_size {
-    std::size_t argument;
-    std::uint64_t answer;
-    std::size_t tasks; ///< in the whole tree
-};
-inline constexpr std::array<tree_size, 3> fib_sizes{
-    {{25, 75'025, 242'785}, {20, 6'765, 21'891}, {15, 610, 1'973}}};
-inline constexpr std::array<tree_size, 3> skynet_sizes{
-    {{100'000, 4'999'950'000, 111'111}, {10'000, 49'995'000, 11'111}, {1'000, 499'500, 1'111}}};
-inline constexpr std::array<tree_size, 3> nqueens_sizes{{{10, 724, 35'539}, {8, 92, 2'057}, {6, 4, 153}}};
-
-/// The largest tree of at most `ops` tasks, or the smallest of all.
-constexpr tree_size fitting(std::array<tree_size, 3> const& sizes, std::size_t ops) noexcept {
-    for (tree_size const& s : sizes)
-        if (s.tasks <= ops)
-            return s;
-    return sizes.back();
-}
-
-/// A partly filled chess board of at most 31 columns; each set has one bit a column.
-class board {
-public:
-    explicit board(std::size_t n) noexcept : all_((1U << n) - 1) {}
-
-    [[nodiscard]] bool complete() const noexcept { return columns_ == all_; }
-    /// The columns of the next row that no queen attacks.
-    [[nodiscard]] std::uint32_t free() const noexcept { return all_ & ~(columns_ | left_ | right_); }
-    /// With one more queen, on the first of the columns in `candidates`.
-    [[nodiscard]] board with_queen(std::uint32_t candidates) const noexcept {
-        std::uint32_t const bit = candidates & (~candidates + 1);
-        board next = *this;
-        next.columns_ |= bit;
-        next.left_ = ((left_ | bit) << 1) & all_;
-        next.right_ = (right_ | bit) >> 1;
-        return next;
-    }
-
-private:
-    std::uint32_t all_;
-    std::uint32_t columns_ = 0;
-    std::uint32_t left_ = 0;
-    std::uint32_t right_ = 0;
-};
-
-/// The most memory the process has had resident. Not by getrusage(): its maximum is inherited through exec.
-inline long peak_rss_kb() {
+/// A size that /proc/self/status has.
+inline long status_kb(std::string_view field) {
     std::ifstream status("/proc/self/status");
     for (std::string word; status >> word;) {
-        if (word == "VmHWM:") {
+        if (word == field) {
             long kb = 0;
             status >> kb;
             return kb;
@@ -98,19 +60,25 @@ inline long peak_rss_kb() {
     return 0;
 }
 
+/// The most memory the process has had resident. Not by getrusage(): its maximum is inherited through exec.
+inline long peak_rss_kb() {
+    return status_kb("VmHWM:");
+}
+
 struct measurement {
     double wall_ns = 0;
     double cpu_ns = 0;
+    double grown_bytes = 0;
     std::size_t ops = 0;
 
-    /// One line for `versus`. Workloads that mostly sleep count CPU time.
-    [[nodiscard]] std::string json(bool by_cpu) const {
+    /// One line for `versus`. `sleeps` counts CPU time, since a sleep is meant to take long.
+    [[nodiscard]] std::string json(std::string_view workload) const {
         auto const n = static_cast<double>(ops);
         std::ostringstream out;
         out.precision(10);
-        out << "{\"ns_per_op\": " << (by_cpu ? cpu_ns : wall_ns) / n
-            << ", \"wall_ns_per_op\": " << wall_ns / n << ", \"ops\": " << ops
-            << ", \"peak_rss_kb\": " << peak_rss_kb() << "}";
+        out << "{\"ns_per_op\": " << (workload == "sleeps" ? cpu_ns : wall_ns) / n
+            << ", \"wall_ns_per_op\": " << wall_ns / n << ", \"cpu_ns_per_op\": " << cpu_ns / n << ", \"ops\": " << ops
+            << ", \"bytes_per_op\": " << grown_bytes / n << ", \"peak_rss_kb\": " << peak_rss_kb() << "}";
         return out.str();
     }
 };
@@ -119,7 +87,9 @@ struct measurement {
 class stopwatch {
 public:
     [[nodiscard]] measurement stop(std::size_t ops) const {
-        return {now(CLOCK_MONOTONIC) - wall_, now(CLOCK_PROCESS_CPUTIME_ID) - cpu_, ops};
+        double const wall = now(CLOCK_MONOTONIC) - wall_;
+        double const cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu_;
+        return {wall, cpu, static_cast<double>(status_kb("VmRSS:") - rss_kb_) * 1024, ops};
     }
 
 private:
@@ -129,9 +99,20 @@ private:
         return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
     }
 
+    long rss_kb_ = status_kb("VmRSS:");
     double wall_ = now(CLOCK_MONOTONIC);
     double cpu_ = now(CLOCK_PROCESS_CPUTIME_ID);
 };
+
+/// The line of JSON of `wake_up`.
+inline std::string wake_up_json(std::vector<std::int64_t> late) {
+    std::sort(late.begin(), late.end());
+    auto const at = [&](double share) { return late[static_cast<std::size_t>(share * static_cast<double>(late.size() - 1))]; };
+    std::ostringstream out;
+    out << "{\"ns_per_op\": " << at(0.5) << ", \"wall_ns_per_op\": " << idle_time.count() * 1000 << ", \"p99_ns\": " << at(0.99)
+        << ", \"ops\": " << late.size() << ", \"peak_rss_kb\": " << peak_rss_kb() << "}";
+    return out.str();
+}
 
 /// --workload NAME --ops N [--scheduler pool|loop] [--workers N]
 struct arguments {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The workloads of README.md on Boost.Asio's awaitables, one io_context on one thread: a subject of `versus`.
-#include "measure.hpp"
+#include "trees.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +15,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -25,7 +26,10 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -76,14 +80,18 @@ awaitable<std::uint64_t> gather_sum(std::vector<operation_type> children) {
 }
 
 awaitable<std::size_t> spawn(std::size_t ops) {
+    std::vector<task_handle> tasks;
+    tasks.reserve(ops);
+    for (std::size_t i = 0; i < ops; ++i)
+        tasks.push_back(create_task(value(i)));
+    expect(co_await sum_of(std::move(tasks)), sum_below(ops));
+    co_return ops;
+}
+
+awaitable<std::size_t> spawn_10k(std::size_t ops) {
     std::size_t const chunks = at_least_one(ops / chunk_size);
-    for (std::size_t c = 0; c < chunks; ++c) {
-        std::vector<task_handle> tasks;
-        tasks.reserve(chunk_size);
-        for (std::size_t i = 0; i < chunk_size; ++i)
-            tasks.push_back(create_task(value(i)));
-        expect(co_await sum_of(std::move(tasks)), sum_below(chunk_size));
-    }
+    for (std::size_t c = 0; c < chunks; ++c)
+        co_await spawn(chunk_size);
     co_return chunks * chunk_size;
 }
 
@@ -212,23 +220,109 @@ awaitable<std::size_t> queue(std::size_t ops) {
     co_return Producers * share;
 }
 
+using clock_type = std::chrono::steady_clock;
+using timer = asio::basic_waitable_timer<clock_type, asio::wait_traits<clock_type>, executor>;
+
 awaitable<std::uint64_t> sleeper(std::size_t i) {
-    using clock = std::chrono::steady_clock;
-    asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor> timer(context, sleep_time(i));
-    co_await timer.async_wait(use_awaitable);
+    timer t(context, sleep_time(i));
+    co_await t.async_wait(use_awaitable);
     co_return i;
 }
 
-awaitable<std::size_t> timers(std::size_t ops) {
-    std::size_t const chunks = at_least_one(ops / chunk_size);
-    for (std::size_t c = 0; c < chunks; ++c) {
-        std::vector<task_handle> tasks;
-        tasks.reserve(chunk_size);
-        for (std::size_t i = 0; i < chunk_size; ++i)
-            tasks.push_back(create_task(sleeper(i)));
-        expect(co_await sum_of(std::move(tasks)), sum_below(chunk_size));
+awaitable<std::size_t> sleeps(std::size_t ops) {
+    std::vector<task_handle> tasks;
+    tasks.reserve(ops);
+    for (std::size_t i = 0; i < ops; ++i)
+        tasks.push_back(create_task(sleeper(i)));
+    expect(co_await sum_of(std::move(tasks)), sum_below(ops));
+    co_return ops;
+}
+
+std::size_t sleeping = 0;
+
+awaitable<void> sleep_for_an_hour() {
+    ++sleeping;
+    timer t(context, std::chrono::hours(1));
+    co_await t.async_wait(use_awaitable);
+}
+
+awaitable<std::size_t> asleep(std::size_t ops) {
+    for (std::size_t i = 0; i < ops; ++i)
+        asio::co_spawn(context.get_executor(), sleep_for_an_hour(), asio::detached);
+    while (sleeping != ops)
+        co_await asio::post(use_awaitable);
+    co_return ops;
+}
+
+awaitable<std::uint64_t> yielding_value(std::uint64_t i) {
+    co_await asio::post(use_awaitable);
+    co_return i;
+}
+
+template <awaitable<std::uint64_t> (*Operation)(std::uint64_t)>
+awaitable<std::uint64_t> in_time(std::size_t rounds) {
+    using namespace experimental::awaitable_operators;
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        timer t(context, std::chrono::seconds(10));
+        auto const first = co_await (Operation(i) || t.async_wait(use_awaitable));
+        total += std::get<0>(first);
     }
-    co_return chunks * chunk_size;
+    co_return total;
+}
+
+template <awaitable<std::uint64_t> (*Operation)(std::uint64_t)>
+awaitable<std::size_t> timeouts(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / timed);
+    std::vector<task_handle> tasks;
+    for (std::size_t i = 0; i < timed; ++i)
+        tasks.push_back(create_task(in_time<Operation>(rounds)));
+    expect(co_await sum_of(std::move(tasks)), timed * sum_below(rounds));
+    co_return timed * rounds;
+}
+
+asio::thread_pool& threads() {
+    static asio::thread_pool pool;
+    return pool;
+}
+
+asio::awaitable<std::uint64_t> value_on_a_thread(std::uint64_t i) {
+    co_return i;
+}
+
+awaitable<std::uint64_t> offloader(std::size_t rounds) {
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < rounds; ++i)
+        total += co_await asio::co_spawn(threads(), value_on_a_thread(i), use_awaitable);
+    co_return total;
+}
+
+template <std::size_t InFlight>
+awaitable<std::size_t> offload(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / InFlight);
+    std::vector<task_handle> tasks;
+    for (std::size_t i = 0; i < InFlight; ++i)
+        tasks.push_back(create_task(offloader(rounds)));
+    expect(co_await sum_of(std::move(tasks)), InFlight * sum_below(rounds));
+    co_return InFlight * rounds;
+}
+
+// A thread outside posts a function now and then; how long until it runs, in nanoseconds.
+std::vector<std::int64_t> wake_ups(std::size_t ops) {
+    std::vector<std::int64_t> late(ops);
+    auto const alive = asio::make_work_guard(context);
+    std::thread outside([&late] {
+        for (std::int64_t& l : late) {
+            std::this_thread::sleep_for(idle_time);
+            auto const posted = clock_type::now();
+            asio::post(context, [&l, posted] { l = (clock_type::now() - posted).count(); });
+        }
+        std::this_thread::sleep_for(100 * idle_time);
+        context.stop();
+    });
+    context.run();
+    outside.join();
+    return late;
 }
 
 awaitable<std::uint64_t> fib_of(std::size_t n) {
@@ -250,33 +344,35 @@ awaitable<std::uint64_t> skynet_of(std::uint64_t first, std::uint64_t size) {
     co_return co_await gather_sum(std::move(children));
 }
 
-awaitable<std::uint64_t> queens_of(board b) {
-    if (b.complete())
+awaitable<std::uint64_t> queens_of(int n, int row, trees::queens columns) {
+    if (row == n)
         co_return 1;
     std::vector<operation_type> children;
-    for (std::uint32_t free = b.free(); free != 0; free &= free - 1)
-        children.push_back(operation(queens_of(b.with_queen(free))));
+    for (int column = 0; column < n; ++column)
+        if (trees::safe(columns, row, column))
+            children.push_back(operation(queens_of(n, row + 1, trees::with_queen(columns, row, column))));
     if (children.empty())
         co_return 0;
     co_return co_await gather_sum(std::move(children));
 }
 
 template <class Tree>
-awaitable<std::size_t> trees(tree_size size, std::size_t ops, Tree tree) {
+awaitable<std::size_t> repeat(trees::tree size, std::size_t ops, Tree tree_of) {
     std::size_t const repeats = at_least_one(ops / size.tasks);
     for (std::size_t i = 0; i < repeats; ++i)
-        expect(co_await tree(size.argument), size.answer);
+        expect(co_await tree_of(size.argument), size.answer);
     co_return repeats * size.tasks;
 }
 
 awaitable<std::size_t> fib(std::size_t ops) {
-    return trees(fitting(fib_sizes, ops), ops, fib_of);
+    return repeat(fitting(trees::fib_trees, ops), ops, fib_of);
 }
 awaitable<std::size_t> skynet(std::size_t ops) {
-    return trees(fitting(skynet_sizes, ops), ops, [](std::size_t leaves) { return skynet_of(0, leaves); });
+    return repeat(fitting(trees::skynet_trees, ops), ops, [](std::size_t leaves) { return skynet_of(0, leaves); });
 }
 awaitable<std::size_t> nqueens(std::size_t ops) {
-    return trees(fitting(nqueens_sizes, ops), ops, [](std::size_t n) { return queens_of(board(n)); });
+    return repeat(fitting(trees::nqueens_trees, ops), ops,
+                  [](std::size_t n) { return queens_of(static_cast<int>(n), 0, trees::queens()); });
 }
 
 struct workload {
@@ -286,6 +382,7 @@ struct workload {
 
 constexpr workload workloads[] = {
     {"spawn", spawn},
+    {"spawn_10k", spawn_10k},
     {"gather2", gather2},
     {"gather10", gather_many<10>},
     {"gather1000", gather_many<1000>},
@@ -294,14 +391,21 @@ constexpr workload workloads[] = {
     {"chained_spawn", chained_spawn},
     {"queue_1_3", queue<1, 3, 10>},
     {"queue_4_4", queue<4, 4, 1024>},
-    {"timers", timers},
+    {"timeout_ready", timeouts<value>},
+    {"timeout_yield", timeouts<yielding_value>},
+    {"sleeps", sleeps},
+    {"asleep", asleep},
+    {"to_thread", offload<1>},
+    {"to_thread_64", offload<64>},
     {"fib", fib},
     {"skynet", skynet},
     {"nqueens", nqueens},
 };
 
 awaitable<measurement> measure(workload w, std::size_t ops) {
-    co_await w.run(at_least_one(ops / 10));
+    // Not for the memory of tasks: what the warm-up leaves behind would be used again.
+    if (std::string_view(w.name) != "asleep")
+        co_await w.run(at_least_one(ops / 10));
     stopwatch const watch;
     std::size_t const done = co_await w.run(ops);
     co_return watch.stop(done);
@@ -312,15 +416,20 @@ awaitable<measurement> measure(workload w, std::size_t ops) {
 int main(int argc, char** argv) {
     try {
         arguments const a(argc, argv);
+        if (a.workload == "wake_up") {
+            std::cout << wake_up_json(wake_ups(a.ops)) << '\n';
+            return 0;
+        }
         auto const* const w = find_workload(workloads, a.workload);
         measurement result;
         asio::co_spawn(context.get_executor(), measure(*w, a.ops), [&](std::exception_ptr e, measurement m) {
             if (e)
                 std::rethrow_exception(e);
             result = m;
+            context.stop(); // `asleep` leaves sleepers behind
         });
         context.run();
-        std::cout << result.json(a.workload == "timers") << '\n';
+        std::cout << result.json(a.workload) << '\n';
     } catch (std::exception const& e) {
         std::cerr << "versus_asio: " << e.what() << '\n';
         return 1;

@@ -4,13 +4,15 @@
 #pragma once
 
 #include "measure.hpp"
+#include "tree_workloads.hpp"
 
 #include <aya/aya.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -31,14 +33,18 @@ inline task<std::uint64_t> sum_of(std::vector<task_handle<std::uint64_t>> tasks)
 }
 
 inline task<std::size_t> spawn(std::size_t ops) {
+    std::vector<task_handle<std::uint64_t>> tasks;
+    tasks.reserve(ops);
+    for (std::size_t i = 0; i < ops; ++i)
+        tasks.push_back(aya::create_task(value(i)));
+    expect(co_await sum_of(std::move(tasks)), sum_below(ops));
+    co_return ops;
+}
+
+inline task<std::size_t> spawn_10k(std::size_t ops) {
     std::size_t const chunks = at_least_one(ops / chunk_size);
-    for (std::size_t c = 0; c < chunks; ++c) {
-        std::vector<task_handle<std::uint64_t>> tasks;
-        tasks.reserve(chunk_size);
-        for (std::size_t i = 0; i < chunk_size; ++i)
-            tasks.push_back(aya::create_task(value(i)));
-        expect(co_await sum_of(std::move(tasks)), sum_below(chunk_size));
-    }
+    for (std::size_t c = 0; c < chunks; ++c)
+        co_await spawn(chunk_size);
     co_return chunks * chunk_size;
 }
 
@@ -52,11 +58,6 @@ inline task<std::size_t> gather2(std::size_t ops) {
     co_return ops;
 }
 
-inline task<std::uint64_t> gather_sum(std::vector<task<std::uint64_t>> children) {
-    std::vector<std::uint64_t> const results = co_await aya::gather(std::move(children));
-    co_return std::accumulate(results.begin(), results.end(), std::uint64_t{0});
-}
-
 template <std::size_t Width>
 task<std::size_t> gather_many(std::size_t ops) {
     std::uint64_t total = 0;
@@ -65,7 +66,7 @@ task<std::size_t> gather_many(std::size_t ops) {
         children.reserve(Width);
         for (std::size_t j = 0; j < Width; ++j)
             children.push_back(value(j));
-        total += co_await gather_sum(std::move(children));
+        total += co_await trees::gather_sum(std::move(children));
     }
     expect(total, ops * sum_below(Width));
     co_return ops;
@@ -178,63 +179,133 @@ inline task<std::uint64_t> sleeper(std::size_t i) {
     co_return i;
 }
 
-inline task<std::size_t> timers(std::size_t ops) {
-    std::size_t const chunks = at_least_one(ops / chunk_size);
-    for (std::size_t c = 0; c < chunks; ++c) {
-        std::vector<task_handle<std::uint64_t>> tasks;
-        tasks.reserve(chunk_size);
-        for (std::size_t i = 0; i < chunk_size; ++i)
-            tasks.push_back(aya::create_task(sleeper(i)));
-        expect(co_await sum_of(std::move(tasks)), sum_below(chunk_size));
+inline task<std::size_t> sleeps(std::size_t ops) {
+    std::vector<task_handle<std::uint64_t>> tasks;
+    tasks.reserve(ops);
+    for (std::size_t i = 0; i < ops; ++i)
+        tasks.push_back(aya::create_task(sleeper(i)));
+    expect(co_await sum_of(std::move(tasks)), sum_below(ops));
+    co_return ops;
+}
+
+inline std::atomic<std::size_t> sleeping{0};
+
+inline task<> sleep_for_an_hour() {
+    sleeping.fetch_add(1, std::memory_order_relaxed);
+    co_await aya::sleep(std::chrono::hours(1));
+}
+
+inline task<std::size_t> asleep(std::size_t ops) {
+    for (std::size_t i = 0; i < ops; ++i)
+        static_cast<void>(aya::create_task(sleep_for_an_hour()));
+    while (sleeping.load(std::memory_order_relaxed) != ops)
+        co_await aya::yield();
+    co_return ops;
+}
+
+struct counter {
+    aya::mutex lock;
+    std::uint64_t count = 0;
+};
+
+template <bool HeldOverAYield>
+task<std::uint64_t> locker(std::shared_ptr<counter> c, std::size_t rounds) {
+    for (std::size_t i = 0; i < rounds; ++i) {
+        auto const guard = co_await c->lock.lock();
+        ++c->count;
+        if constexpr (HeldOverAYield)
+            co_await aya::yield();
     }
-    co_return chunks * chunk_size;
+    co_return 0;
 }
 
-inline task<std::uint64_t> fib_of(std::size_t n) {
-    if (n < 2)
-        co_return n;
-    auto const [a, b] = co_await aya::gather(fib_of(n - 1), fib_of(n - 2));
-    co_return a + b;
+template <bool HeldOverAYield>
+task<std::size_t> mutex(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / lockers);
+    auto const c = std::make_shared<counter>();
+    std::vector<task_handle<std::uint64_t>> tasks;
+    for (std::size_t i = 0; i < lockers; ++i)
+        tasks.push_back(aya::create_task(locker<HeldOverAYield>(c, rounds)));
+    co_await sum_of(std::move(tasks));
+    expect(c->count, lockers * rounds);
+    co_return lockers * rounds;
 }
 
-inline task<std::uint64_t> skynet_of(std::uint64_t first, std::uint64_t size) {
-    if (size == 1)
-        co_return first;
-    std::uint64_t const part = size / 10;
-    std::vector<task<std::uint64_t>> children;
-    children.reserve(10);
-    for (std::uint64_t i = 0; i < 10; ++i)
-        children.push_back(skynet_of(first + i * part, part));
-    co_return co_await gather_sum(std::move(children));
+inline task<std::uint64_t> acquirer(std::shared_ptr<aya::semaphore> s, std::size_t rounds) {
+    std::uint64_t done = 0;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        auto const permit = co_await s->acquire();
+        co_await aya::yield();
+        ++done;
+    }
+    co_return done;
 }
 
-inline task<std::uint64_t> queens_of(board b) {
-    if (b.complete())
-        co_return 1;
-    std::vector<task<std::uint64_t>> children;
-    for (std::uint32_t free = b.free(); free != 0; free &= free - 1)
-        children.push_back(queens_of(b.with_queen(free)));
-    if (children.empty())
-        co_return 0;
-    co_return co_await gather_sum(std::move(children));
+inline task<std::size_t> semaphore(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / acquirers);
+    auto const s = std::make_shared<aya::semaphore>(permits);
+    std::vector<task_handle<std::uint64_t>> tasks;
+    for (std::size_t i = 0; i < acquirers; ++i)
+        tasks.push_back(aya::create_task(acquirer(s, rounds)));
+    expect(co_await sum_of(std::move(tasks)), acquirers * rounds);
+    co_return acquirers * rounds;
 }
 
-template <class Tree>
-task<std::size_t> trees(tree_size size, std::size_t ops, Tree tree) {
-    std::size_t const repeats = at_least_one(ops / size.tasks);
-    for (std::size_t i = 0; i < repeats; ++i)
-        expect(co_await tree(size.argument), size.answer);
-    co_return repeats * size.tasks;
+inline task<std::uint64_t> yielding_value(std::uint64_t i) {
+    co_await aya::yield();
+    co_return i;
 }
 
-inline task<std::size_t> fib(std::size_t ops) {
-    return trees(fitting(fib_sizes, ops), ops, fib_of);
+template <task<std::uint64_t> (*Operation)(std::uint64_t)>
+task<std::uint64_t> in_time(std::size_t rounds) {
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < rounds; ++i)
+        total += co_await aya::timeout(std::chrono::seconds(10), Operation, std::uint64_t{i});
+    co_return total;
 }
-inline task<std::size_t> skynet(std::size_t ops) {
-    return trees(fitting(skynet_sizes, ops), ops, [](std::size_t leaves) { return skynet_of(0, leaves); });
+
+template <task<std::uint64_t> (*Operation)(std::uint64_t)>
+task<std::size_t> timeouts(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / timed);
+    std::vector<task_handle<std::uint64_t>> tasks;
+    for (std::size_t i = 0; i < timed; ++i)
+        tasks.push_back(aya::create_task(in_time<Operation>(rounds)));
+    expect(co_await sum_of(std::move(tasks)), timed * sum_below(rounds));
+    co_return timed * rounds;
 }
-inline task<std::size_t> nqueens(std::size_t ops) {
-    return trees(fitting(nqueens_sizes, ops), ops, [](std::size_t n) { return queens_of(board(n)); });
+
+template <bool OnCpuPool>
+task<std::uint64_t> offloader(std::size_t rounds) {
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        auto const call = [i] { return std::uint64_t{i}; };
+        if constexpr (OnCpuPool)
+            total += co_await aya::to_cpu(call);
+        else
+            total += co_await aya::to_thread(call);
+    }
+    co_return total;
+}
+
+template <bool OnCpuPool, std::size_t InFlight>
+task<std::size_t> offload(std::size_t ops) {
+    std::size_t const rounds = at_least_one(ops / InFlight);
+    std::vector<task_handle<std::uint64_t>> tasks;
+    for (std::size_t i = 0; i < InFlight; ++i)
+        tasks.push_back(aya::create_task(offloader<OnCpuPool>(rounds)));
+    expect(co_await sum_of(std::move(tasks)), InFlight * sum_below(rounds));
+    co_return InFlight * rounds;
+}
+
+inline task<std::size_t> queue_fill(std::size_t ops) {
+    aya::queue<std::int64_t> q;
+    for (std::size_t i = 0; i < ops; ++i)
+        co_await q.put(static_cast<std::int64_t>(i));
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < ops; ++i)
+        total += static_cast<std::uint64_t>(co_await q.get());
+    expect(total, sum_below(ops));
+    co_return ops;
 }
 
 struct workload {
@@ -244,6 +315,7 @@ struct workload {
 
 inline constexpr workload workloads[] = {
     {"spawn", spawn},
+    {"spawn_10k", spawn_10k},
     {"gather2", gather2},
     {"gather10", gather_many<10>},
     {"gather1000", gather_many<1000>},
@@ -252,10 +324,26 @@ inline constexpr workload workloads[] = {
     {"chained_spawn", chained_spawn},
     {"queue_1_3", queue<1, 3, 10>},
     {"queue_4_4", queue<4, 4, 1024>},
-    {"timers", timers},
-    {"fib", fib},
-    {"skynet", skynet},
-    {"nqueens", nqueens},
+    {"queue_fill", queue_fill},
+    {"mutex", mutex<false>},
+    {"mutex_yield", mutex<true>},
+    {"semaphore", semaphore},
+    {"timeout_ready", timeouts<value>},
+    {"timeout_yield", timeouts<yielding_value>},
+    {"sleeps", sleeps},
+    {"asleep", asleep},
+    {"to_thread", offload<false, 1>},
+    {"to_thread_64", offload<false, 64>},
+    {"to_cpu", offload<true, 1>},
+    {"to_cpu_64", offload<true, 64>},
+    {"fib", trees::fib},
+    {"skynet", trees::skynet},
+    {"nqueens", trees::nqueens},
+    {"matmul", trees::matmul},
+    {"fib_group", trees::fib_group},
+    {"skynet_group", trees::skynet_group},
+    {"nqueens_group", trees::nqueens_group},
+    {"matmul_group", trees::matmul_group},
 };
 
 } // namespace bench

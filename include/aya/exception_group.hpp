@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// Several exceptions that belong together. Mirrors ExceptionGroup; split() and handle() take the place of `except*`.
 class exception_group : public std::runtime_error {
@@ -22,11 +22,24 @@ public:
     [[nodiscard]] std::string const& message() const noexcept { return message_; }
 
     /// Calls `f(E const&)` for every exception of type E, nested groups included, and throws what is left, as a group of the same shape.
+    /// What `f` throws stops nothing: it is thrown in the end, in a group with what is left.
     template <class E, class F>
     void handle(F&& f) const {
-        std::exception_ptr const rest = visit<E>(f);
-        if (rest)
+        std::vector<std::exception_ptr> raised;
+        auto guarded = [&](E const& e) {
+            try {
+                f(e);
+            } catch (...) {
+                raised.push_back(std::current_exception());
+            }
+        };
+        std::exception_ptr const rest = visit<E>(guarded);
+        if (rest && raised.empty())
             std::rethrow_exception(rest);
+        if (rest)
+            raised.push_back(rest);
+        if (!raised.empty())
+            throw exception_group(message_, std::move(raised));
     }
 
     struct parts;
@@ -88,4 +101,4 @@ exception_group::parts exception_group::split() const {
     return {group(matching), group(rest)};
 }
 
-} // namespace aya
+} // namespace aya::inline v1

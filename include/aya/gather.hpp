@@ -2,19 +2,16 @@
 // gather(): runs tasks concurrently and waits for their results.
 #pragma once
 
-#include <aya/detail/awaitable.hpp>
-#include <aya/detail/fan_in.hpp>
-#include <aya/outcome.hpp>
+#include <aya/detail/gather_base.hpp>
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// Tag for gather(): exceptions come as values.
 struct return_exceptions_t {
@@ -24,86 +21,13 @@ inline constexpr return_exceptions_t return_exceptions{};
 
 namespace detail {
 
-struct fan_in_release {
-    void operator()(fan_in* f) const noexcept { f->release(); }
-};
-using fan_in_pointer = std::unique_ptr<fan_in, fan_in_release>;
-
-/// The parts of both gathers that know no types. Destroying it before the end leaves the tasks running.
-class gather_base {
-public:
-    bool await_ready() const noexcept { return false; }
-
-protected:
-    explicit gather_base(bool outcomes) noexcept
-        : rule_(outcomes ? fan_in_rule::gather_outcomes : fan_in_rule::gather_values) {}
-    gather_base(gather_base&&) noexcept = default;
-    ~gather_base() = default;
-
-    void start(scheduler& home, std::size_t count) {
-        home_ = &home;
-        block_ = fan_in_pointer(fan_in::create(count, rule_));
-    }
-    template <class T>
-    void add(T&& joinable_thing) {
-        if constexpr (is_handle<std::remove_cvref_t<T>>) {
-            block_->watch(handle_access::share(joinable_thing));
-        } else {
-            auto t = to_task(std::forward<T>(joinable_thing));
-            if (!t) [[unlikely]]
-                throw_invalid_state("aya::gather: a task is empty or was awaited already");
-            block_->watch_new(*make_state(*home_, t, task_state::visibility::child));
-        }
-    }
-    template <class F>
-    void add_all(F add_each) {
-        try {
-            add_each();
-        } catch (...) {
-            block_->drop_new(*home_);
-            throw;
-        }
-    }
-    bool suspend(task_state& waiter, std::coroutine_handle<> h) {
-        waiter_ = &waiter;
-        return block_->suspend(waiter, h, std::nullopt);
-    }
-    /// Throws what the gather as a whole throws.
-    void finish() {
-        if (block_->finish_wait())
-            waiter_->throw_cancelled();
-        if (task_state* const culprit = block_->culprit())
-            std::rethrow_exception(culprit->error());
-    }
-
-    /// The result of task `i`: moved when the gather made the task, copied when the caller has handles to it.
-    template <class T, bool Own>
-    auto value(std::size_t i) {
-        auto& state = static_cast<typed_state<T>&>(block_->task(i));
-        if constexpr (std::is_void_v<T>) {
-            state.take();
-            return unit{};
-        } else if constexpr (Own || !std::copy_constructible<T>) {
-            return state.take();
-        } else {
-            return T(state.get());
-        }
-    }
-    template <class T, bool Own>
-    outcome<T> outcome_of(std::size_t i) {
-        task_state const& state = block_->task(i);
-        return state.how() == ending::returned ? outcome<T>(value<T, Own>(i)) : outcome<T>(state.error());
-    }
-
-private:
-    fan_in_rule rule_;
-    scheduler* home_ = nullptr;
-    task_state* waiter_ = nullptr;
-    fan_in_pointer block_;
-};
-
 template <class T>
 inline constexpr bool owns_result = !is_handle<std::remove_cvref_t<T>>;
+
+template <class T>
+void destroy_child(fork_node& node, std::size_t i) noexcept {
+    std::destroy_at(static_cast<typed_child<T>*>(static_cast<forked_child*>(node.place(i))));
+}
 
 template <bool Outcomes, class... Parts>
 class [[nodiscard]] gather_operation final : public gather_base {
@@ -116,14 +40,31 @@ class [[nodiscard]] gather_operation final : public gather_base {
 public:
     using operation_result = std::conditional_t<all_void, void, std::tuple<value_of<Parts>...>>;
 
-    explicit gather_operation(Parts&&... parts) : gather_base(Outcomes), parts_(std::move(parts)...) {}
+    template <class... Given>
+    explicit gather_operation(std::in_place_t, Given&&... parts) : parts_(std::forward<Given>(parts)...) {}
+    /// Only before it is awaited.
+    gather_operation(gather_operation&& other) : gather_base(std::move(other)), parts_(std::move(other.parts_)) {}
+    ~gather_operation() {
+        if (!this->leave(sizeof...(Parts), shape))
+            std::destroy_at(&parts_);
+    }
 
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
+        if constexpr ((owns_result<Parts> && ...)) {
+            auto const fork_each = [&](fork_node& node) {
+                std::apply([&](Parts&... part) { (fork(node, shape, to_task(std::move(part))), ...); }, parts_);
+            };
+            thread_context& here = *this_thread();
+            if (this->fork_all(here, h.promise().task, sizeof...(Parts), shape, fork_each)) [[likely]] {
+                std::destroy_at(&parts_); // each is in its child
+                return suspend_forked(here, h);
+            }
+        }
         task_state& waiter = *h.promise().task;
-        start(waiter.home(), sizeof...(Parts));
-        add_all([&] { std::apply([&](Parts&... part) { (add(std::move(part)), ...); }, parts_); });
-        return suspend(waiter, h);
+        return schedule_all(waiter, h, sizeof...(Parts), Outcomes, [&] {
+            std::apply([&](Parts&... part) { (add(waiter.home(), std::move(part)), ...); }, parts_);
+        });
     }
     operation_result await_resume() {
         finish();
@@ -132,6 +73,12 @@ public:
     }
 
 private:
+    static void destroy_children(fork_node& node) noexcept {
+        std::size_t i = 0;
+        ((i < node.size() ? destroy_child<result_of<Parts>>(node, i++) : void()), ...);
+    }
+    static constexpr fork_shape shape = shape_of<Outcomes, result_of<Parts>...>(&destroy_children);
+
     template <std::size_t... I>
     operation_result collect(std::index_sequence<I...>) {
         return operation_result{collect_one<I, Parts>()...};
@@ -139,12 +86,14 @@ private:
     template <std::size_t I, class Part>
     auto collect_one() {
         if constexpr (Outcomes)
-            return this->template outcome_of<result_of<Part>, owns_result<Part>>(I);
+            return this->template outcome_of<result_of<Part>, owns_result<Part>>(I, shape);
         else
-            return this->template value<result_of<Part>, owns_result<Part>>(I);
+            return this->template value<result_of<Part>, owns_result<Part>>(I, shape);
     }
 
-    std::tuple<Parts...> parts_;
+    union {
+        std::tuple<Parts...> parts_; // until they are forked
+    };
 };
 
 template <bool Outcomes, class Part>
@@ -156,19 +105,29 @@ class [[nodiscard]] gather_range_operation final : public gather_base {
 public:
     using operation_result = std::conditional_t<is_void, void, std::vector<element>>;
 
-    explicit gather_range_operation(std::vector<Part>&& parts) : gather_base(Outcomes), parts_(std::move(parts)) {}
+    explicit gather_range_operation(std::vector<Part>&& parts) : parts_(std::move(parts)) {}
+    gather_range_operation(gather_range_operation&&) = default;
+    ~gather_range_operation() { this->leave(count_, shape); }
 
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
-        task_state& waiter = *h.promise().task;
+    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
         count_ = parts_.size();
-        start(waiter.home(), count_);
-        add_all([&] {
+        if constexpr (owns_result<Part>) {
+            auto const fork_each = [&](fork_node& node) {
+                for (Part& part : parts_)
+                    fork(node, shape, to_task(std::move(part)));
+                parts_.clear();
+            };
+            thread_context& here = *this_thread();
+            if (this->fork_all(here, h.promise().task, count_, shape, fork_each)) [[likely]]
+                return suspend_forked(here, h);
+        }
+        task_state& waiter = *h.promise().task;
+        return schedule_all(waiter, h, count_, Outcomes, [&] {
             for (Part& part : parts_)
-                add(std::move(part));
+                add(waiter.home(), std::move(part));
+            parts_.clear();
         });
-        parts_.clear();
-        return suspend(waiter, h);
     }
     operation_result await_resume() {
         finish();
@@ -177,15 +136,21 @@ public:
             all.reserve(count_);
             for (std::size_t i = 0; i < count_; ++i) {
                 if constexpr (Outcomes)
-                    all.push_back(this->template outcome_of<result, owns_result<Part>>(i));
+                    all.push_back(this->template outcome_of<result, owns_result<Part>>(i, shape));
                 else
-                    all.push_back(this->template value<result, owns_result<Part>>(i));
+                    all.push_back(this->template value<result, owns_result<Part>>(i, shape));
             }
             return all;
         }
     }
 
 private:
+    static void destroy_children(fork_node& node) noexcept {
+        for (std::size_t i = 0; i < node.size(); ++i)
+            destroy_child<result>(node, i);
+    }
+    static constexpr fork_shape shape = shape_of<Outcomes, result>(&destroy_children);
+
     std::vector<Part> parts_;
     std::size_t count_ = 0;
 };
@@ -223,14 +188,14 @@ auto to_vector(Range&& range) {
 /// was cancelled counts as having thrown cancelled_error. Cancellation: every task that is not done is cancelled; the gather
 /// then throws cancelled_error, or the first failure. Nothing runs before it is awaited. Mirrors asyncio.gather().
 template <joinable... Parts>
-auto gather(Parts... parts) {
-    return detail::gather_operation<false, Parts...>(std::move(parts)...);
+auto gather(Parts&&... parts) {
+    return detail::gather_operation<false, std::remove_cvref_t<Parts>...>(std::in_place, std::forward<Parts>(parts)...);
 }
 
 /// The same, but exceptions are results: gives a tuple of outcome<T>, once all tasks are done.
 template <joinable... Parts>
-auto gather(return_exceptions_t, Parts... parts) {
-    return detail::gather_operation<true, Parts...>(std::move(parts)...);
+auto gather(return_exceptions_t, Parts&&... parts) {
+    return detail::gather_operation<true, std::remove_cvref_t<Parts>...>(std::in_place, std::forward<Parts>(parts)...);
 }
 
 /// The same over a container: gives a vector of results, or nothing for tasks of void.
@@ -245,4 +210,4 @@ auto gather(return_exceptions_t, Range&& range) {
     return detail::gather_range_operation<true, typename decltype(parts)::value_type>(std::move(parts));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -9,7 +9,7 @@
 #include <utility>
 #include <variant>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// Stands for void where a value is needed: in the tuple of gather(), for a task<void>.
 using unit = std::monostate;
@@ -50,4 +50,4 @@ private:
     std::variant<value_type, std::exception_ptr> state_;
 };
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -6,13 +6,7 @@
 
 #include <utility>
 
-namespace aya {
-
-/// Thrown by run() when Ctrl-C cancelled the main task and it ended by that. Mirrors KeyboardInterrupt.
-class keyboard_interrupt : public std::runtime_error {
-public:
-    keyboard_interrupt() : std::runtime_error("interrupted") {}
-};
+namespace aya::inline v1 {
 
 namespace detail {
 
@@ -25,31 +19,41 @@ public:
     interrupt_guard(interrupt_guard const&) = delete;
     interrupt_guard& operator=(interrupt_guard const&) = delete;
 
-    /// Throws keyboard_interrupt if SIGINT arrived and the task ended cancelled because of it alone.
-    void rethrow(handle_base const& main) const;
+    /// Throws keyboard_interrupt if SIGINT arrived and the task ended cancelled because of it alone, or was done already. SIGINT is as before from
+    /// here on.
+    void rethrow(handle_base const& main);
 
 private:
+    void stop() noexcept;
+
     struct watch;
     std::unique_ptr<watch> watch_;
 };
 
+/// Runs `main` in `r`, with Ctrl-C.
+template <class T>
+T run_main(runtime& r, task<T> main, create_task_options options = {}) {
+    runtime_access::require_outside("aya::run");
+    task_handle<T> const handle = r.spawn(std::move(main), options);
+    {
+        interrupt_guard interrupts(handle);
+        r.wait(handle);
+        interrupts.rethrow(handle);
+    }
+    return take_result(handle);
+}
+
 } // namespace detail
 
 /// Makes a runtime, runs `main` in it, cancels the tasks that are left and waits for them, and returns main's result or throws its
-/// exception. Ctrl-C cancels the main task; run() then throws keyboard_interrupt. Throws invalid_state_error inside a task: await
+/// exception, or the fatal_error of any task. Ctrl-C cancels the main task; run() then throws keyboard_interrupt. Throws invalid_state_error inside a task: await
 /// there. Mirrors asyncio.run().
 template <class T>
 T run(task<T> main, runtime_options options = {}) {
     if (detail::this_thread() != nullptr)
         detail::throw_invalid_state("aya::run: called inside a task, where it would block a worker; use co_await instead");
     runtime r(std::move(options));
-    task_handle<T> const handle = r.spawn(std::move(main));
-    {
-        detail::interrupt_guard const interrupts(handle);
-        r.wait(handle);
-        interrupts.rethrow(handle);
-    }
-    return detail::take_result(handle);
+    return detail::run_main(r, std::move(main));
 }
 
 /// run(f, args...): the callable and its arguments live until the end.
@@ -64,4 +68,4 @@ auto run(runtime_options options, F f, Arguments... arguments) {
     return run(detail::invoke_stored(std::move(f), std::move(arguments)...), std::move(options));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

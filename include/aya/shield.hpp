@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 namespace detail {
 
@@ -49,4 +49,4 @@ auto shield(T inner) {
         detail::to_handle(detail::this_scheduler("aya::shield"), std::move(inner)));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

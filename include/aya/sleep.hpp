@@ -7,14 +7,18 @@
 #include <aya/time.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <coroutine>
+#include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 namespace detail {
 
 class [[nodiscard]] sleep_awaiter final : public suspension, public timer {
 public:
+    using operation_result = void;
+
     explicit sleep_awaiter(time_point deadline) noexcept : timer(&expired), deadline_(deadline) {}
 
     bool await_ready() const noexcept { return false; }
@@ -34,12 +38,36 @@ private:
     bool cancelled_ = false;
 };
 
-class [[nodiscard]] yield_awaiter final {
+template <class T>
+class [[nodiscard]] sleep_value_awaiter final {
 public:
+    using operation_result = T;
+
+    sleep_value_awaiter(time_point deadline, T value) : sleep_(deadline), value_(std::move(value)) {}
+
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) noexcept {
-        task_ = h.promise().task;
+    void await_suspend(std::coroutine_handle<Promise> h) {
+        sleep_.await_suspend(h);
+    }
+    T await_resume() {
+        sleep_.await_resume();
+        return std::move(value_);
+    }
+
+private:
+    sleep_awaiter sleep_;
+    T value_;
+};
+
+class [[nodiscard]] yield_awaiter final {
+public:
+    using operation_result = void;
+
+    bool await_ready() const noexcept { return false; }
+    template <task_promise Promise>
+    void await_suspend(std::coroutine_handle<Promise> h) {
+        task_ = &*h.promise().task;
         task_->set_resume_point(h);
         task_->wake();
     }
@@ -63,10 +91,16 @@ detail::sleep_awaiter sleep(std::chrono::duration<Representation, Period> d) {
     return detail::sleep_awaiter(detail::deadline_after(detail::to_duration(d)));
 }
 
+/// The same, and gives `value` then: a stand-in for work in tests and sketches. Mirrors asyncio.sleep(d, result).
+template <class Representation, class Period, std::move_constructible T>
+detail::sleep_value_awaiter<T> sleep(std::chrono::duration<Representation, Period> d, T value) {
+    return detail::sleep_value_awaiter<T>(detail::deadline_after(detail::to_duration(d)), std::move(value));
+}
+
 /// Suspends the task until `t` on the runtime's clock (see now()).
 inline detail::sleep_awaiter sleep_until(time_point t) { return detail::sleep_awaiter(t); }
 
 /// Lets what is ready on this worker run first. A cancellation point. Mirrors asyncio.sleep(0).
 inline detail::yield_awaiter yield() { return {}; }
 
-} // namespace aya
+} // namespace aya::inline v1

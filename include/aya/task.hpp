@@ -10,11 +10,14 @@
 #include <exception>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 namespace detail {
 
 struct task_access;
+
+/// Destroys a coroutine that never ran; in debug mode that is reported.
+void drop_unawaited(std::coroutine_handle<> frame) noexcept;
 
 /// Runs the awaited coroutine inside the awaiting task, and owns its frame meanwhile.
 template <class T>
@@ -79,7 +82,7 @@ public:
     }
     ~task() {
         if (frame_)
-            frame_.destroy();
+            detail::drop_unawaited(frame_);
     }
 
     /// False once the task was awaited, scheduled or moved from.
@@ -120,6 +123,13 @@ struct task_access {
     }
 };
 
+/// For a task that is refused: nobody forgot it.
+template <class T>
+void discard(task<T>& t) noexcept {
+    if (auto const frame = task_access::release(t))
+        frame.destroy();
+}
+
 template <class>
 inline constexpr bool is_task = false;
 template <class T>
@@ -127,4 +137,4 @@ inline constexpr bool is_task<task<T>> = true;
 
 } // namespace detail
 
-} // namespace aya
+} // namespace aya::inline v1

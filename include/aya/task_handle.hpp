@@ -2,8 +2,11 @@
 // task_handle<T>: a reference to a scheduled task; create_task() and current_task().
 #pragma once
 
+#include <aya/callback_handle.hpp>
+#include <aya/create_task_options.hpp>
 #include <aya/detail/callable.hpp>
 #include <aya/detail/join.hpp>
+#include <aya/detail/placement.hpp>
 #include <aya/detail/promise.hpp>
 #include <aya/errors.hpp>
 #include <aya/task.hpp>
@@ -14,8 +17,9 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
-namespace aya {
+namespace aya::inline v1 {
 
 namespace detail {
 
@@ -34,6 +38,10 @@ public:
             return static_cast<typed_state<T>&>(target()).get();
     }
 };
+
+[[noreturn]] void throw_other_runtime(char const* what);
+/// Whether a task of `home` may wait for `t`, which has another scheduler.
+[[nodiscard]] bool same_runtime(scheduler const& home, task_state const& t) noexcept;
 
 /// What is the same for every result type.
 class handle_base {
@@ -84,11 +92,45 @@ struct handle_access {
     static state_reference const& state(handle_base const& h) noexcept { return h.state_; }
     static task_state* checked(handle_base const& h) { return &h.checked(); }
     static state_reference share(handle_base const& h) { return state_reference::share(h.checked()); }
+    /// Throws std::invalid_argument for a task of another runtime; `what` begins the message.
+    static void require_within(scheduler const& home, handle_base const& h, char const* what) {
+        if (&h.checked().home() != &home && !same_runtime(home, h.checked())) [[unlikely]]
+            throw_other_runtime(what);
+    }
+    /// With a reference that the caller owns.
+    static task_state* share_raw(handle_base const& h) {
+        h.checked().add_reference();
+        return &h.checked();
+    }
+    template <class Handle>
+    static Handle share_as(task_state& s) {
+        return Handle(state_reference::share(s));
+    }
     template <class T>
     static task_handle<T> adopt(typed_state<T>& s) {
         return task_handle<T>(state_reference::adopt(s));
     }
 };
+
+template <class F, class Handle>
+concept done_callback = std::invocable<F&, Handle const&> || std::invocable<F&>;
+
+template <class Handle, done_callback<Handle> F>
+callback_handle watch_end(Handle const& h, F f) {
+    auto call = [f = std::move(f)](task_state* ended) mutable {
+        if constexpr (std::invocable<F&, Handle const&>)
+            static_cast<void>(f(handle_access::share_as<Handle>(*ended)));
+        else
+            static_cast<void>(f());
+    };
+    return make_callback<callback_handle>(std::move(call),
+                                          [&](callback& c) { watch_callback(*handle_access::checked(h), c); });
+}
+
+inline bool unwatch_end(handle_base const& h, callback_handle const& c) {
+    callback* const watch = callback_access::get(c);
+    return watch != nullptr && watch->stop_watching(*handle_access::checked(h));
+}
 
 } // namespace detail
 
@@ -115,17 +157,25 @@ public:
         return detail::handle_awaiter<T, true>(std::move(target));
     }
 
+    /// Calls `f(handle)` or `f()` once the task is done, as call_soon() does it: never from here, never from the thread that ends it, in the
+    /// order of these calls; soon, if it is done already. The runtime must exist still. Mirrors Task.add_done_callback().
+    template <detail::done_callback<task_handle> F>
+    callback_handle add_done_callback(F f) const {
+        return detail::watch_end(*this, std::move(f));
+    }
+    /// True if the callback was added here and will not be called. False once the task is done, also if the call is still to come:
+    /// callback_handle::cancel() stops that too. Mirrors Task.remove_done_callback().
+    bool remove_done_callback(callback_handle const& c) const { return detail::unwatch_end(*this, c); }
+
 private:
     friend detail::handle_access;
     using handle_base::handle_base;
 };
 
-/// Options of create_task(). Trivially destructible, so it may be written in an awaited call.
-struct create_task_options {
-    std::string_view name = {}; ///< copied
-};
-
 namespace detail {
+
+/// For a new task.
+void run_in_context(task_state& t, context const& c) noexcept;
 
 /// Moves the result of a done task out, or throws its exception.
 template <class T>
@@ -142,15 +192,35 @@ typed_state<T>* make_state(scheduler& home, task<T>& t,
     return state;
 }
 
-/// Schedules `t` on `home`.
+/// For tasks of the runtime of `home` that run on `e`.
+[[nodiscard]] placement place_on(scheduler& home, any_executor const& e);
+
+/// Makes a task of `t` that is to be scheduled on `home`, or where the options say.
 template <class T>
-task_handle<T> spawn(scheduler& home, task<T>&& t, std::string_view name = {}) {
+task_handle<T> prepare(scheduler& home, task<T>&& t, create_task_options options) {
     if (!t) [[unlikely]]
         throw_invalid_state("aya::create_task: the task is empty or was awaited already");
+    if (options.executor) [[unlikely]] {
+        placement const place = place_on(home, *options.executor);
+        options.executor = {};
+        return prepare(place.home(), std::move(t), options);
+    }
     auto* const state = make_state(home, t);
     task_handle<T> handle = handle_access::adopt(*state);
-    state->name_if_possible(name);
-    home.schedule(*state);
+    if (!options.name.empty()) [[unlikely]]
+        state->name_if_possible(options.name);
+    if (options.context != nullptr) [[unlikely]]
+        run_in_context(*state, *options.context);
+    return handle;
+}
+
+/// Schedules `t` on `home`, or where the options say.
+template <class T>
+task_handle<T> spawn(scheduler& home, task<T>&& t, create_task_options options = {}) {
+    task_handle<T> handle = prepare(home, std::move(t), options);
+    task_state& state = *handle_access::state(handle);
+    if (!options.eager_start || !state.start_eagerly())
+        state.home().schedule(state);
     return handle;
 }
 
@@ -161,7 +231,7 @@ task_handle<T> spawn(scheduler& home, task<T>&& t, std::string_view name = {}) {
 /// runtime. Cost: one block of frame memory beside the frame. Mirrors asyncio.create_task().
 template <class T>
 task_handle<T> create_task(task<T> t, create_task_options options = {}) {
-    return detail::spawn(detail::this_scheduler("aya::create_task"), std::move(t), options.name);
+    return detail::spawn(detail::this_scheduler("aya::create_task"), std::move(t), options);
 }
 
 /// The same for a coroutine function with its arguments: both are kept until it ends, so a lambda with captures is safe here.
@@ -185,10 +255,15 @@ public:
 
 private:
     friend any_task_handle current_task();
+    friend std::vector<any_task_handle> all_tasks();
     using handle_base::handle_base;
 };
 
 /// A handle to the task that runs on this thread. Throws invalid_state_error outside a task. Mirrors asyncio.current_task().
 [[nodiscard]] any_task_handle current_task();
 
-} // namespace aya
+/// Every task of this thread's runtime that is not done, in no order; except for what a gather made, as long as it waits. A snapshot: some
+/// may be done by now. Throws invalid_state_error outside a runtime. Mirrors asyncio.all_tasks().
+[[nodiscard]] std::vector<any_task_handle> all_tasks();
+
+} // namespace aya::inline v1

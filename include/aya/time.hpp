@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <type_traits>
 
-namespace aya {
+namespace aya::inline v1 {
 
 using duration = std::chrono::nanoseconds;
 using time_point = std::chrono::time_point<std::chrono::steady_clock, duration>;
@@ -53,4 +53,4 @@ constexpr time_point saturating_add(time_point start, duration d) noexcept {
 
 } // namespace detail
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -15,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// A deadline for what runs inside it: once it passes, the task is cancelled there, and the scope turns that cancellation into
 /// timeout_error. Made by timeout(); a body that takes `timeout_scope&` first may look at it and move the deadline.
@@ -106,7 +106,7 @@ task<T> refuse_to_start() {
     if constexpr (std::is_void_v<T>)
         co_return;
     else
-        co_return *static_cast<std::remove_reference_t<T>*>(nullptr); // never reached; it makes this a coroutine of T
+        co_return static_cast<T&&>(*static_cast<std::remove_reference_t<T>*>(nullptr)); // never reached; it makes this a coroutine of T
 }
 
 struct identity {
@@ -129,6 +129,14 @@ auto timeout(std::chrono::duration<Representation, Period> d, F f, Arguments... 
         detail::deadline_after(detail::to_duration(d)), std::move(f), std::move(arguments)...);
 }
 
+/// The same around one awaitable: `co_await timeout(1s, to_cpu(f))`. A task runs inside the current one. With no time left it is awaited all the
+/// same, and cancelled where it first suspends; wait_for() does not start it.
+template <class Representation, class Period, joinable T>
+auto timeout(std::chrono::duration<Representation, Period> d, T awaited) {
+    return run_with_deadline<result_of<T>>(detail::deadline_after(detail::to_duration(d)), detail::identity(),
+                                           detail::to_task(std::move(awaited)));
+}
+
 /// The same until a point on the runtime's clock; without one, until reschedule() gives one. Mirrors asyncio.timeout_at().
 template <class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
@@ -144,11 +152,14 @@ template <joinable T, class Representation, class Period>
 task<result_of<T>> wait_for(T awaited, std::chrono::duration<Representation, Period> d) {
     duration const limit = detail::to_duration(d);
     if constexpr (!detail::is_handle<T>) {
-        if (limit <= duration::zero())
+        if (limit <= duration::zero()) {
+            if constexpr (detail::is_task<T>)
+                detail::discard(awaited);
             return run_with_deadline<result_of<T>>(time_point::min(), detail::refuse_to_start<result_of<T>>);
+        }
     }
     return run_with_deadline<result_of<T>>(detail::deadline_after(limit), detail::identity(),
                                            detail::to_task(std::move(awaited)));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

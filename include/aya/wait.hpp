@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// When wait() returns.
 enum class return_when {
@@ -58,15 +58,16 @@ public:
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h) {
+        waiter_ = &*h.promise().task;
+        for (auto const& t : tasks_)
+            handle_access::require_within(waiter_->home(), t, "aya::wait");
         block_ = fan_in_pointer(fan_in::create(tasks_.size(), rule()));
         for (auto const& t : tasks_)
             block_->watch(state_reference::share(*handle_access::checked(t)));
-        waiter_ = h.promise().task;
         return block_->suspend(*waiter_, h, deadline_);
     }
     wait_result<T> await_resume() {
-        if (block_->finish_wait())
-            waiter_->throw_cancelled();
+        block_->finish_wait();
         wait_result<T> result;
         for (auto& t : tasks_)
             (t.done() ? result.done : result.pending).push_back(std::move(t));
@@ -116,4 +117,4 @@ auto wait(std::vector<task_handle<T>> tasks, wait_options options = {}) {
     return detail::wait_operation<T>(std::move(tasks), options);
 }
 
-} // namespace aya
+} // namespace aya::inline v1

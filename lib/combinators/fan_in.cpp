@@ -6,10 +6,14 @@
 
 #include <aya/detail/scheduler.hpp>
 
+#include <aya/errors.hpp>
+
+#include <exception>
 #include <mutex>
+#include <new>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 fan_in::fan_in(std::size_t count, fan_in_rule rule)
     : rule_(rule), references_(static_cast<std::uint32_t>(count) + 1), left_(count), capacity_(count),
@@ -109,8 +113,11 @@ void fan_in::expired(timer& t) noexcept {
 }
 
 void fan_in::drop_new(scheduler& home) noexcept {
-    for (ready* r = first_new_; r != nullptr; r = r->next)
-        static_cast<task_state*>(r)->cancel({});
+    for (ready* r = first_new_; r != nullptr; r = r->next) {
+        auto& t = *static_cast<task_state*>(r);
+        t.ensure_registered(); // nobody waits for it
+        t.cancel({});
+    }
     if (first_new_ != nullptr)
         home.fork(*std::exchange(first_new_, nullptr));
     // The references of those that were never watched.
@@ -145,19 +152,37 @@ suspension::verdict fan_in::request_cancel(cancel_walk& walk) noexcept {
     std::lock_guard const hold(mutex_);
     if (over_)
         return verdict::too_late;
-    cancelled_ = true;
-    if (!gathers() || walk.in_circle()) {
+    if (!gathers() || walk.in_circle() || !walk.make_room(size_)) {
+        cancelled_ = true;
         over_ = true;
         return verdict::claimed;
     }
-    // The wait ends when the tasks do; it remembers the request itself, for they may ignore it.
-    for (std::size_t i = 0; i < size_; ++i)
-        if (!members_[i].task->done())
+    bool any = false;
+    for (std::size_t i = 0; i < size_; ++i) {
+        if (!members_[i].task->done()) {
             walk.forward(*members_[i].task, nullptr);
+            any = true;
+        }
+    }
+    if (!any)
+        return verdict::too_late; // all have ended, and the last one is about to say so
+    // The wait ends when the tasks do; it remembers the request itself, for they may ignore it.
+    if (!std::exchange(cancelled_, true))
+        keep_message(walk.message());
     return verdict::forwarded;
 }
 
-bool fan_in::finish_wait() noexcept {
+void fan_in::keep_message(std::string_view message) noexcept {
+    if (message.empty())
+        return;
+    try {
+        message_ = std::make_unique<std::string>(message);
+    } catch (std::bad_alloc const&) {
+        // The request counts, its text does not.
+    }
+}
+
+void fan_in::finish_wait() {
     bool const late_cancel = waiter_ != nullptr && waiter_->end_wait();
     if (timer_.home != nullptr) {
         std::lock_guard const hold(timer_.home->mutex());
@@ -170,7 +195,12 @@ bool fan_in::finish_wait() noexcept {
         for (std::size_t i = 0; i < size_; ++i)
             members_[i].task->ensure_registered();
     // A request that came after the end overrides it; one that came before yields to the first failure.
-    return late_cancel || (cancelled_ && culprit_ == nullptr);
+    if (late_cancel || (cancelled_ && !gathers()))
+        waiter_->throw_cancelled();
+    if (cancelled_ && culprit_ == nullptr)
+        throw cancelled_error(message_ == nullptr ? std::string() : std::move(*message_));
+    if (culprit_ != nullptr)
+        std::rethrow_exception(culprit_->error());
 }
 
 void fan_in::stop_watching() noexcept {
@@ -179,4 +209,4 @@ void fan_in::stop_watching() noexcept {
             references_.fetch_sub(1, std::memory_order_relaxed); // the watch's; the caller holds one
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -5,7 +5,7 @@
 #include <functional>
 #include <numeric>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 std::vector<std::size_t> first_occurrences(std::vector<task_state const*> const& states) {
     std::vector<std::size_t> order(states.size());
@@ -21,4 +21,4 @@ std::vector<std::size_t> first_occurrences(std::vector<task_state const*> const&
     return order;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

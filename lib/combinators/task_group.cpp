@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
+#include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 exception_group::exception_group(std::string const& message, std::vector<std::exception_ptr> exceptions)
     : std::runtime_error(fmt::format("{} ({} sub-exception{})", message, exceptions.size(),
@@ -19,15 +21,18 @@ exception_group::exception_group(std::string const& message, std::vector<std::ex
         detail::throw_invalid_argument("aya::exception_group: needs at least one exception");
 }
 
-/// One child, from its creation to its end.
-struct task_group::member final : detail::completion, detail::frame_allocated {
-    member(task_group& g, detail::task_state& c) noexcept
-        : completion(&child_ended), group(&g), child(detail::state_reference::share(c)) {}
+/// One child, from its creation to its end; to the group's end if it failed.
+struct task_group::member final : link, detail::completion, detail::ready, detail::frame_allocated {
+    explicit member(task_group& g) noexcept : completion(&child_ended), ready(&ended_eagerly), group(&g) {}
+
+    static void ended_eagerly(detail::ready& r) noexcept {
+        auto& m = static_cast<member&>(r);
+        detail::state_reference const keep = m.child;
+        child_ended(m, *keep);
+    }
 
     task_group* group;
     detail::state_reference child;
-    member* following = nullptr; // under the group's lock
-    member* preceding = nullptr;
 };
 
 /// Suspends the parent until no child is left, or it is cancelled.
@@ -76,106 +81,149 @@ private:
 
 task_group::task_group() : parent_(&detail::this_task("aya::with_task_group")) {}
 
-task_group::~task_group() = default;
+task_group::~task_group() {
+    while (!failed_.alone()) {
+        auto* const m = static_cast<member*>(failed_.next);
+        m->move_before(*m);
+        delete m;
+    }
+}
 
-detail::scheduler& task_group::begin_create() {
+void task_group::link::move_before(link& position) noexcept {
+    previous->next = next;
+    next->previous = previous;
+    next = previous = this;
+    if (&position == this)
+        return;
+    next = &position;
+    previous = position.previous;
+    previous->next = this;
+    position.previous = this;
+}
+
+task_group::member& task_group::begin_create() {
+    auto m = std::make_unique<member>(*this);
     std::lock_guard const hold(mutex_);
     if (ended_)
         detail::throw_invalid_state("aya::task_group::create_task: the group has ended");
     if (aborting_)
         detail::throw_invalid_state("aya::task_group::create_task: the group is shutting down");
     ++children_; // before the child can end
-    return parent_->home();
+    return *m.release();
 }
 
-void task_group::abandon_create() noexcept {
-    detail::task_state* woken = nullptr;
-    {
-        std::lock_guard const hold(mutex_);
-        if (--children_ == 0)
-            woken = std::exchange(exiting_parent_, nullptr);
-    }
-    if (woken != nullptr)
-        woken->wake();
-}
+void task_group::abandon_create(member& place) noexcept { count_end(&place); }
 
-void task_group::adopt(detail::task_state& child) {
-    auto* const m = new member(*this, child);
+void task_group::adopt(member& place, detail::task_state& child) noexcept {
+    place.child = detail::state_reference::share(child);
+    child.add_first_completion(place);
     bool aborting = false;
     {
         std::lock_guard const hold(mutex_);
-        m->following = members_;
-        if (members_ != nullptr)
-            members_->preceding = m;
-        members_ = m;
+        place.move_before(running_);
         aborting = aborting_;
     }
-    (void)child.add_completion(*m); // it has not started, so it is not done
     if (aborting)
         child.cancel({}); // the abort came between begin_create() and here, and did not see this child
 }
 
-// With the lock held: the children to cancel. They are listed oldest first.
-std::vector<detail::state_reference> task_group::begin_abort(member const* except) {
-    aborting_ = true;
-    std::vector<detail::state_reference> children;
-    for (member* m = members_; m != nullptr; m = m->following)
-        if (m != except)
-            children.push_back(m->child);
-    std::reverse(children.begin(), children.end());
-    return children;
-}
-
-void task_group::abort() {
-    std::vector<detail::state_reference> children;
+// The same for a child that has made its first step already. If that was its last one, the group hears of it in a later step: a failure
+// must not cancel the parent inside create_task().
+void task_group::adopt_started(member& place, detail::task_state& child) noexcept {
+    detail::scheduler& home = parent_->home().base();
+    place.child = detail::state_reference::share(child);
+    bool aborting = false;
     {
         std::lock_guard const hold(mutex_);
-        if (!aborting_)
-            children = begin_abort(nullptr);
+        place.move_before(running_);
+        aborting = aborting_;
     }
-    for (auto const& c : children)
-        c->cancel({});
+    bool const runs = child.add_completion(place);
+    if (!runs)
+        home.schedule(place);
+    else if (aborting)
+        child.cancel({});
 }
 
-// With the lock held. The body may have awaited the child that failed: the same exception counts once.
-void task_group::add_error(std::exception_ptr const& error) {
-    if (std::find(errors_.begin(), errors_.end(), error) == errors_.end())
-        errors_.push_back(error);
+// With the lock held. True for the first one, who then calls cancel_children() without it.
+bool task_group::begin_abort() noexcept {
+    if (std::exchange(aborting_, true))
+        return false;
+    if (!running_.alone()) { // all of them, in one step
+        doomed_.next = running_.next;
+        doomed_.previous = running_.previous;
+        doomed_.next->previous = doomed_.previous->next = &doomed_;
+        running_.next = running_.previous = &running_;
+    }
+    return true;
+}
+
+void task_group::cancel_children() noexcept {
+    for (;;) {
+        detail::state_reference child;
+        {
+            std::lock_guard const hold(mutex_);
+            if (doomed_.alone())
+                return;
+            auto* const m = static_cast<member*>(doomed_.next);
+            m->move_before(running_);
+            child = m->child;
+        }
+        child->cancel({});
+    }
 }
 
 void task_group::child_ended(detail::completion& c, detail::task_state& child) noexcept {
     auto& m = static_cast<member&>(c);
     task_group& group = *m.group;
-    if (child.how() == detail::ending::failed) {
+    bool const failed = child.how() == detail::ending::failed;
+    if (failed) {
         child.mark_retrieved();
-        std::vector<detail::state_reference> others;
-        bool cancel_parent = false;
+        bool first = false;
         {
             std::lock_guard const hold(group.mutex_);
-            group.add_error(child.error());
-            if (!group.aborting_) {
-                others = group.begin_abort(&m);
-                cancel_parent = group.parent_cancelled_ = true;
-            }
+            m.move_before(group.failed_);
+            first = group.begin_abort();
+            group.parent_cancelled_ = group.parent_cancelled_ || first;
         }
-        for (auto const& other : others)
-            other->cancel({});
-        if (cancel_parent)
+        if (first) {
+            group.cancel_children();
             group.parent_->cancel({}); // this child still counts, so the parent cannot leave before
+        }
     }
+    group.count_end(failed ? nullptr : &m);
+}
+
+// The group may be gone after this; `ended` is not needed any more.
+void task_group::count_end(member* ended) noexcept {
     detail::task_state* woken = nullptr;
     {
-        std::lock_guard const hold(group.mutex_);
-        (m.preceding == nullptr ? group.members_ : m.preceding->following) = m.following;
-        if (m.following != nullptr)
-            m.following->preceding = m.preceding;
-        if (--group.children_ == 0)
-            woken = std::exchange(group.exiting_parent_, nullptr);
+        std::lock_guard const hold(mutex_);
+        if (ended != nullptr)
+            ended->move_before(*ended);
+        if (--children_ == 0)
+            woken = std::exchange(exiting_parent_, nullptr);
     }
-    // The group may be gone now.
     if (woken != nullptr)
         woken->wake();
-    delete &m;
+    delete ended;
+}
+
+void task_group::cancel() noexcept {
+    bool first = false;
+    {
+        std::lock_guard const hold(mutex_);
+        if (ended_)
+            return;
+        first = begin_abort();
+        parent_cancelled_ = parent_cancelled_ || first;
+        children_ += first ? 1 : 0; // the parent cannot leave before it is cancelled
+    }
+    if (!first)
+        return;
+    cancel_children();
+    parent_->cancel({});
+    count_end(nullptr);
 }
 
 bool task_group::end_if_empty() noexcept {
@@ -184,36 +232,55 @@ bool task_group::end_if_empty() noexcept {
     return ended_;
 }
 
-task<> task_group::exit(std::exception_ptr body_error) {
-    bool const body_cancelled = body_error && detail::classify(body_error) == detail::ending::cancelled;
-    std::exception_ptr cancellation = body_cancelled ? body_error : nullptr;
-    if (body_error)
+// When no child is left, so nobody else touches the group. The body may have awaited the child that failed: an exception counts once.
+std::vector<std::exception_ptr> task_group::errors() const {
+    std::vector<std::exception_ptr> all;
+    auto const add = [&](std::exception_ptr const& error) {
+        if (std::find(all.begin(), all.end(), error) == all.end())
+            all.push_back(error);
+    };
+    for (link const* l = failed_.next; l != &failed_; l = l->next)
+        add(static_cast<member const*>(l)->child->error());
+    if (body_error_ && detail::classify(body_error_) != detail::ending::cancelled)
+        add(body_error_);
+    return all;
+}
+
+task<> task_group::exit() {
+    auto const abort = [this] {
+        std::unique_lock hold(mutex_);
+        bool const first = begin_abort();
+        hold.unlock();
+        if (first)
+            cancel_children();
+        return first;
+    };
+    std::exception_ptr cancellation;
+    if (body_error_) {
+        if (detail::classify(body_error_) == detail::ending::cancelled)
+            cancellation = body_error_;
         abort();
-    while (!end_if_empty()) {
-        if (co_await exit_awaiter(*this)) {
-            std::unique_lock hold(mutex_);
-            if (!aborting_) {
-                hold.unlock();
-                cancellation = std::make_exception_ptr(cancelled_error(parent_->take_cancel_message()));
-                abort();
-            }
-        }
     }
-    // No child is left, so nobody else touches the group.
+    while (!end_if_empty())
+        if (co_await exit_awaiter(*this))
+            if (abort())
+                cancellation = std::make_exception_ptr(cancelled_error(parent_->take_cancel_message()));
     if (parent_cancelled_ && parent_->uncancel() == 0)
         cancellation = nullptr; // it was the group's own
-    if (cancellation && errors_.empty())
-        std::rethrow_exception(cancellation);
-    if (body_error && !body_cancelled)
-        add_error(body_error);
-    if (errors_.empty())
+    auto errors = this->errors();
+    if (auto const fatal = std::find_if(errors.begin(), errors.end(), detail::is_fatal); fatal != errors.end())
+        std::rethrow_exception(*fatal); // bare, and the others are dropped
+    if (errors.empty()) {
+        if (cancellation)
+            std::rethrow_exception(cancellation);
         co_return;
+    }
     if (parent_->cancelling() != 0) {
         // A cancellation from outside is not lost: it is delivered at the next suspension.
         parent_->uncancel();
         parent_->cancel({});
     }
-    throw exception_group("unhandled errors in a TaskGroup", std::move(errors_));
+    throw exception_group("unhandled errors in a TaskGroup", std::move(errors));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -10,7 +10,7 @@
 
 #include <mutex>
 
-namespace aya {
+namespace aya::inline v1 {
 
 timeout_scope::timeout_scope(std::optional<time_point> deadline)
     : task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
@@ -68,22 +68,26 @@ void timeout_scope::expire() {
     state expected = state::active;
     if (!state_.compare_exchange_strong(expected, state::expiring))
         return;
-    task_->cancel({});
+    task_->cancel_for_scope();
     state_.store(state::expired);
 }
 
 bool timeout_scope::leave() noexcept {
     if (std::exchange(left_, true))
         return converts_;
-    state expected = state::active;
-    bool const in_time = state_.compare_exchange_strong(expected, state::finished);
-    disarm();
-    if (in_time)
-        return false;
+    {
+        std::lock_guard const hold(mutex_); // against a reschedule() by another task, which must not arm the timer again
+        state expected = state::active;
+        bool const in_time = state_.compare_exchange_strong(expected, state::finished);
+        disarm();
+        if (in_time)
+            return false;
+    }
     for (unsigned round = 0; state_.load() == state::expiring; ++round)
         detail::relax(round);
-    std::uint32_t const left = task_->uncancel();
-    converts_ = left <= requests_before_ && !cancelled_before_;
+    std::uint32_t const left = task_->uncancel_for_scope(requests_before_, cancelled_before_);
+    // A request that was pending at entry and counted then is not this scope's to convert, unless it was taken back meanwhile.
+    converts_ = left < requests_before_ || (left == requests_before_ && !cancelled_before_);
     return converts_;
 }
 
@@ -96,4 +100,4 @@ void timeout_scope::reschedule(std::optional<time_point> deadline) {
     arm();
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -1,76 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/blocking_pool.hpp"
 
-#include "executors/clock_source.hpp"
+#include "executors/thread_setup.hpp"
 
-#include <aya/errors.hpp>
-
-#include <fmt/format.h>
-
-#include <system_error>
 #include <thread>
 
-#include <pthread.h>
+namespace aya::inline v1::detail {
 
-namespace aya::detail {
+blocking_pool::blocking_pool(std::size_t max_threads, duration idle_time, thread_setup const* setup)
+    : max_threads_(max_threads), idle_time_(idle_time), setup_(setup) {}
 
-blocking_pool::blocking_pool(std::size_t max_threads, clock_source& clock, duration idle_time)
-    : max_threads_(max_threads), idle_time_(idle_time), clock_(clock) {}
+blocking_pool::~blocking_pool() { shut_down(); }
 
-blocking_pool::~blocking_pool() {
+void blocking_pool::shut_down() {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     work_.notify_all();
     thread_ended_.wait(lock, [&] { return threads_ == 0; });
 }
 
-void blocking_pool::submit(offload_job& job) noexcept {
-    clock_.outside.fetch_add(1);
-    std::exception_ptr refused;
+void blocking_pool::submit(ready& r) noexcept {
+    char const* refused = nullptr;
     {
         std::lock_guard const guard(mutex_);
-        // Every idle thread will take one job; a job beyond those needs a new thread.
+        // Every idle thread will take one; work beyond those needs a new thread.
         if (stopping_) {
-            refused = std::make_exception_ptr(broken_executor("aya::to_thread: the blocking pool is shut down"));
+            refused = "the blocking pool is shut down";
         } else if (queued_ >= idle_ && threads_ < max_threads_) {
             try {
                 std::thread([this, n = started_] {
-                    pthread_setname_np(pthread_self(), fmt::format("aya-block-{}", n).c_str());
+                    if (setup_ != nullptr)
+                        setup_->blocking_thread_starts(n);
+                    else
+                        thread_setup::name_blocking_thread("aya", n);
                     run_thread();
-                }).detach(); // the destructor waits for thread_ended_
+                }).detach(); // shut_down() waits for thread_ended_
                 ++started_;
                 ++threads_;
-            } catch (std::system_error const&) {
+            } catch (...) { // no thread, or no memory to start one: those that run will get to it
                 if (threads_ == 0)
-                    refused = std::make_exception_ptr(
-                        broken_executor("aya::to_thread: no thread could be started for the blocking pool"));
+                    refused = "no thread could be started for the blocking pool";
             }
         }
-        if (!refused) {
-            job.next = nullptr;
-            (first_ == nullptr ? first_ : last_->next) = &job;
-            last_ = &job;
+        if (refused == nullptr) {
+            r.next = nullptr;
+            (first_ == nullptr ? first_ : last_->next) = &r;
+            last_ = &r;
             ++queued_;
             if (idle_ != 0)
                 work_.notify_one();
         }
     }
-    if (refused) {
-        job.refuse(std::move(refused));
-        clock_.outside.fetch_sub(1);
-    }
+    if (refused != nullptr)
+        refuse(r, refused);
 }
 
 void blocking_pool::run_thread() noexcept {
     std::unique_lock lock(mutex_);
     for (;;) {
         while (first_ != nullptr) {
-            offload_job& job = *first_;
-            first_ = job.next;
+            ready& r = *first_;
+            first_ = r.next;
             --queued_;
             lock.unlock();
-            job.run();
-            clock_.outside.fetch_sub(1); // after the wake-up, so that virtual time sees the task before it sees us idle
+            r.run(r);
             lock.lock();
         }
         if (stopping_)
@@ -91,4 +84,4 @@ std::size_t blocking_pool::thread_count() {
     return threads_;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

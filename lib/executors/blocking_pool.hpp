@@ -2,27 +2,30 @@
 // Threads for calls that block. They are started when a job finds no idle one, up to a limit, and end after idling.
 #pragma once
 
-#include <aya/detail/offload.hpp>
+#include <aya/detail/executor_base.hpp>
 #include <aya/time.hpp>
 
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
-struct clock_source;
+class thread_setup;
 
-class blocking_pool {
+class blocking_pool final : public executor_base {
 public:
-    blocking_pool(std::size_t max_threads, clock_source& clock, duration idle_time = std::chrono::seconds(10));
-    /// Runs what is queued, then waits for every thread.
-    ~blocking_pool();
+    /// `setup`: of the runtime that the pool belongs to, or null.
+    blocking_pool(std::size_t max_threads, duration idle_time, thread_setup const* setup);
+    ~blocking_pool() override;
 
-    /// Runs `job` once, on a thread of this pool, in order of submission. If no thread can be started to run it, or the pool
-    /// is shut down, the job ends with broken_executor. Any thread.
-    void submit(offload_job& job) noexcept;
+    /// Runs what is queued, waits for every thread, and refuses work from now on.
+    void shut_down();
 
+    /// In order of submission. Refused when no thread can be started, or the pool is shut down.
+    void submit(ready& r) noexcept override;
+
+    [[nodiscard]] std::size_t max_threads() const noexcept { return max_threads_; }
     [[nodiscard]] std::size_t thread_count();
 
 private:
@@ -31,16 +34,16 @@ private:
     std::mutex mutex_;
     std::condition_variable work_;
     std::condition_variable thread_ended_;
-    offload_job* first_ = nullptr; // by `next`
-    offload_job* last_ = nullptr;
+    ready* first_ = nullptr; // by `next`
+    ready* last_ = nullptr;
     std::size_t queued_ = 0;
     std::size_t idle_ = 0;
     std::size_t threads_ = 0;
     std::size_t started_ = 0; // for names
     std::size_t const max_threads_;
     duration const idle_time_;
-    clock_source& clock_;
+    thread_setup const* const setup_;
     bool stopping_ = false;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -7,13 +7,16 @@
 #include <atomic>
 #include <cstdint>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 struct clock_source {
     bool is_virtual = false;
     std::atomic<std::int64_t> virtual_now{0};
     /// Work outside the scheduler (blocking and CPU jobs) that will wake a task: virtual time stands still meanwhile.
     std::atomic<std::uint64_t> outside{0};
+    /// Threads that wait for a task of the runtime. Virtual time stands still while there is none: what such a thread does next, when its
+    /// task is done, happens before time goes on.
+    std::atomic<std::uint64_t> waiting{0};
 
     [[nodiscard]] time_point now() const noexcept {
         return is_virtual ? time_point(duration(virtual_now.load()))
@@ -23,4 +26,4 @@ struct clock_source {
     void advance_to(time_point t) noexcept { virtual_now.store(t.time_since_epoch().count()); }
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

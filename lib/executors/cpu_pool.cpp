@@ -1,51 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/cpu_pool.hpp"
 
-#include "executors/clock_source.hpp"
+#include "executors/fork_guard.hpp"
+#include "executors/thread_setup.hpp"
+#include "platform/hand_over.hpp"
 
 #include <aya/errors.hpp>
 
 #include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_scheduler_observer.h>
 
-namespace aya::detail {
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <set>
+#include <utility>
 
-struct cpu_pool::arena {
-    explicit arena(std::size_t threads)
-        // oneTBB counts on the submitting thread's help and would start one thread less; our workers never help.
-        : allowed(tbb::global_control::max_allowed_parallelism, threads + 1), inner(static_cast<int>(threads), 0) {}
+namespace aya::inline v1::detail {
 
-    tbb::global_control allowed;
-    tbb::task_arena inner;
+namespace {
+
+/// oneTBB's threads inherit the one CPU of the pinned worker that happens to start them.
+class unpinning final : public tbb::task_scheduler_observer {
+public:
+    unpinning(tbb::task_arena& a, thread_setup const* setup) : task_scheduler_observer(a) {
+        setup_.store(setup, std::memory_order_release);
+        if (setup != nullptr && setup->pins())
+            observe(true);
+    }
+    ~unpinning() override { observe(false); }
+
+private:
+    // acquire: pairs with the constructor's release, since how observe() hands this over is oneTBB's own affair.
+    void on_scheduler_entry(bool) override { setup_.load(std::memory_order_acquire)->unpin(); }
+
+    std::atomic<thread_setup const*> setup_;
 };
 
-cpu_pool::cpu_pool(std::size_t threads, clock_source& clock)
-    : arena_(std::make_unique<arena>(threads)), clock_(clock) {}
+void require_threads() {
+    static std::atomic<std::int64_t> first_user{-1}; // which process
+    std::int64_t const here = fork_generation();
+    std::int64_t known = -1;
+    if (!first_user.compare_exchange_strong(known, here) && known != here)
+        throw broken_executor("aya::cpu_pool, to_cpu: such a pool was in use before fork(), and its threads did not come along");
+}
 
-cpu_pool::~cpu_pool() {
+// oneTBB limits its threads for the process, by the least that anybody allows: one limit for all pools, as the largest wants it.
+class thread_limit {
+public:
+    void add(std::size_t threads) {
+        std::lock_guard const hold(mutex_);
+        sizes_.insert(threads);
+        update();
+    }
+    void remove(std::size_t threads) noexcept {
+        std::lock_guard const hold(mutex_);
+        sizes_.erase(sizes_.find(threads));
+        try {
+            update();
+        } catch (...) {
+            // It stays higher than it need be.
+        }
+    }
+
+private:
+    void update() {
+        if (sizes_.empty()) {
+            control_.reset();
+            return;
+        }
+        // oneTBB counts on the submitting thread's help and would start one thread less; our workers never help.
+        std::size_t const wanted = std::max(*sizes_.rbegin(), static_cast<std::size_t>(tbb::info::default_concurrency())) + 1;
+        auto fresh = std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, wanted);
+        control_ = std::move(fresh);
+    }
+
+    std::mutex mutex_;
+    std::multiset<std::size_t> sizes_;
+    std::unique_ptr<tbb::global_control> control_;
+};
+
+thread_limit& limit() {
+    static thread_limit* const one = new thread_limit; // never destroyed: pools may be, at any time
+    return *one;
+}
+
+tbb::task_arena::priority of(cpu_priority p) noexcept {
+    return p == cpu_priority::low    ? tbb::task_arena::priority::low
+           : p == cpu_priority::high ? tbb::task_arena::priority::high
+                                     : tbb::task_arena::priority::normal;
+}
+
+} // namespace
+
+struct cpu_pool::arena {
+    arena(std::size_t threads, cpu_priority priority, thread_setup const* setup)
+        : size(threads), inner(static_cast<int>(threads), 0, of(priority)), observer(inner, setup) {
+        limit().add(size);
+    }
+    ~arena() { limit().remove(size); }
+
+    std::size_t size;
+    tbb::task_arena inner;
+    unpinning observer;
+};
+
+cpu_pool::cpu_pool(std::size_t threads, cpu_priority priority, thread_setup const* setup) : threads_(threads) {
+    require_threads();
+    arena_ = std::make_unique<arena>(threads, priority, setup);
+}
+
+cpu_pool::~cpu_pool() { shut_down(); }
+
+void cpu_pool::shut_down() {
     std::unique_lock lock(mutex_);
+    stopping_ = true;
     all_done_.wait(lock, [&] { return pending_ == 0; });
 }
 
-void cpu_pool::submit(offload_job& job) noexcept {
+void cpu_pool::submit(ready& r) noexcept {
+    bool refused = false;
     {
         std::lock_guard const guard(mutex_);
-        pending_ += 2; // the job, and this call: the job may be over, and the runtime at its end, before enqueue() returns
+        refused = stopping_;
+        if (!refused)
+            pending_ += 2; // the job, and this call: the job may be over, and the runtime at its end, before enqueue() returns
     }
-    clock_.outside.fetch_add(1);
+    if (refused) {
+        refuse(r, "the CPU pool is shut down");
+        return;
+    }
+    begin_hand_over(&r);
     try {
-        arena_->inner.enqueue([&job, this] {
-            {
-                // oneTBB's own hand-over is invisible to ThreadSanitizer; this one it sees.
-                std::lock_guard const guard(mutex_);
-            }
-            job.run();
-            clock_.outside.fetch_sub(1); // after the wake-up, so that virtual time sees the task before it sees us idle
+        arena_->inner.enqueue([&r, this] {
+            accept_hand_over(&r);
+            r.run(r);
             leave();
         });
     } catch (...) {
-        job.refuse(std::make_exception_ptr(broken_executor("aya::to_cpu: the CPU pool cannot take the job")));
-        clock_.outside.fetch_sub(1);
+        refuse(r, "the CPU pool has no memory for it");
         leave();
     }
     leave();
@@ -57,4 +152,4 @@ void cpu_pool::leave() noexcept {
         all_done_.notify_all(); // under the lock: once it is released, the pool may be gone
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

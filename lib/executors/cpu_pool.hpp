@@ -2,36 +2,44 @@
 // Threads for computation: a oneTBB arena of its own.
 #pragma once
 
-#include <aya/detail/offload.hpp>
+#include <aya/cpu_pool.hpp>
+#include <aya/detail/executor_base.hpp>
 
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
-struct clock_source;
+class thread_setup;
 
-class cpu_pool {
+class cpu_pool final : public executor_base {
 public:
-    cpu_pool(std::size_t threads, clock_source& clock);
-    /// Waits for every job.
-    ~cpu_pool();
+    /// `setup`: of the runtime that the pool belongs to, or null. Throws broken_executor in the child of a fork() whose parent had such a pool:
+    /// oneTBB would wait for threads that are not there.
+    cpu_pool(std::size_t threads, cpu_priority priority, thread_setup const* setup);
+    ~cpu_pool() override;
 
-    /// Runs `job` once, inside the arena; ends it with broken_executor if the arena cannot take it. Any thread.
-    void submit(offload_job& job) noexcept;
+    /// Waits for all work, and refuses more from now on.
+    void shut_down();
+
+    /// Inside the arena. Refused when the arena cannot take it, or the pool is shut down.
+    void submit(ready& r) noexcept override;
+
+    [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
 
 private:
     struct arena;
 
     void leave() noexcept;
 
+    std::size_t const threads_;
     std::unique_ptr<arena> arena_;
     std::mutex mutex_;
     std::condition_variable all_done_;
     std::size_t pending_ = 0; // jobs, and calls of submit() that are under way
-    clock_source& clock_;
+    bool stopping_ = false;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -5,16 +5,14 @@
 
 #include <fmt/format.h>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
-namespace {
-constinit thread_local thread_context* current = nullptr;
-}
+constinit thread_local thread_context* current_thread = nullptr;
 
-[[gnu::noinline]] thread_context* this_thread() noexcept { return current; }
+[[gnu::noinline]] thread_context* this_thread() noexcept { return current_thread; }
 
-void enter_thread(thread_context& context) noexcept { current = &context; }
-void leave_thread() noexcept { current = nullptr; }
+void enter_thread(thread_context& context) noexcept { current_thread = &context; }
+void leave_thread() noexcept { current_thread = nullptr; }
 
 scheduler& this_scheduler(char const* what) {
     thread_context const* const context = this_thread();
@@ -25,7 +23,7 @@ scheduler& this_scheduler(char const* what) {
 
 task_state& this_task(char const* what) {
     thread_context const* const context = this_thread();
-    if (context == nullptr || context->current == nullptr) [[unlikely]]
+    if (context == nullptr || !context->current) [[unlikely]]
         throw invalid_state_error(fmt::format("{}: no task runs on this thread", what));
     return *context->current;
 }
@@ -33,13 +31,13 @@ task_state& this_task(char const* what) {
 void throw_invalid_state(char const* message) { throw invalid_state_error(message); }
 void throw_invalid_argument(char const* message) { throw std::invalid_argument(message); }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail
 
-namespace aya {
+namespace aya::inline v1 {
 
 time_point now() noexcept {
     detail::thread_context const* const context = detail::this_thread();
     return context == nullptr ? time_point(std::chrono::steady_clock::now()) : context->home->now();
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -3,11 +3,35 @@
 
 #include "executors/clock_source.hpp"
 #include "executors/current_thread.hpp"
+#include "executors/runtime_core.hpp"
+
+#include <aya/detail/spin_lock.hpp>
 
 #include <algorithm>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
+
+namespace {
+
+/// Makes the calling thread the loop's for a while.
+class loop_thread {
+public:
+    explicit loop_thread(thread_context& c) noexcept : outer_(this_thread()) { enter_thread(c); }
+    ~loop_thread() {
+        if (outer_ != nullptr)
+            enter_thread(*outer_);
+        else
+            leave_thread();
+    }
+    loop_thread(loop_thread const&) = delete;
+    loop_thread& operator=(loop_thread const&) = delete;
+
+private:
+    thread_context* outer_;
+};
+
+} // namespace
 
 time_point event_loop::now() const noexcept { return clock_.now(); }
 
@@ -18,15 +42,17 @@ void event_loop::schedule(ready& r) noexcept {
         last_ = &r.next;
         return;
     }
-    // A stack that is only ever emptied whole, so it has no ABA problem; turned round, it is a queue.
-    ready* head = posted_.load(std::memory_order_relaxed); // first guess
-    do {
-        r.next = head;
-        // Seq_cst: what `r` points to is visible to the loop, and the loop's check before it parks comes before or after this.
-    } while (!posted_.compare_exchange_weak(head, &r));
+    // As soon as `r` can be taken, the runtime may come to its end: its destructor waits until this thread is out.
+    posting_.fetch_add(1);
     // Only the first post since the loop looked must wake it; the others found it told already.
-    if (head == nullptr)
-        sleep_.unpark();
+    if (posted_.push(r))
+        wake();
+    posting_.fetch_sub(1);
+}
+
+event_loop::~event_loop() {
+    for (unsigned round = 0; posting_.load() != 0; ++round)
+        relax(round);
 }
 
 void event_loop::fork(ready& chain) noexcept {
@@ -38,20 +64,19 @@ void event_loop::fork(ready& chain) noexcept {
 }
 
 void event_loop::take_posted() noexcept {
-    if (posted_.load(std::memory_order_relaxed) == nullptr) // looked at again before the loop parks
-        return;
-    ready* newest = posted_.exchange(nullptr);
-    ready* oldest = nullptr;
-    while (newest != nullptr) {
-        ready* const next = std::exchange(newest->next, oldest);
-        oldest = std::exchange(newest, next);
+    for (ready* r = posted_.pop_all(); r != nullptr;) {
+        ready* const next = std::exchange(r->next, nullptr);
+        *last_ = r;
+        last_ = &r->next;
+        r = next;
     }
-    while (oldest != nullptr) {
-        ready* const next = std::exchange(oldest->next, nullptr);
-        *last_ = oldest;
-        last_ = &oldest->next;
-        oldest = next;
-    }
+}
+
+// Tasks on executors arm timers from other threads.
+void event_loop::wake_for_timer(void* loop) noexcept {
+    auto& self = *static_cast<event_loop*>(loop);
+    if (this_thread() != &self.context_)
+        self.wake();
 }
 
 void event_loop::fire_due_timers() noexcept {
@@ -62,40 +87,86 @@ void event_loop::fire_due_timers() noexcept {
         t->expire(*t);
 }
 
-void event_loop::run_ready() noexcept {
+std::size_t event_loop::run_ready() noexcept {
     // What becomes ready meanwhile waits for the next turn, so timers and posts are never starved.
     ready* turn = std::exchange(first_, nullptr);
     last_ = &first_;
-    while (turn != nullptr) {
+    std::size_t steps = 0;
+    for (; turn != nullptr; ++steps) {
         ready* const r = turn;
         turn = r->next;
-        r->run(*r);
+        if (debug()) [[unlikely]]
+            owner().run_watched(*r, r->run);
+        else
+            r->run(*r);
     }
+    return steps;
 }
 
 void event_loop::run_until(std::atomic<bool> const& done) noexcept {
-    thread_context* const outer = this_thread();
-    enter_thread(context_);
+    loop_thread const here(context_);
     for (;;) {
         take_posted();
         fire_due_timers();
         if (done.load())
             break; // what is ready otherwise waits for the next run
         if (first_ != nullptr)
-            run_ready();
+            (void)run_ready();
         else
-            sleep(done);
+            sleep(done, time_point::max());
     }
-    if (outer != nullptr)
-        enter_thread(*outer);
-    else
-        leave_thread();
+    tell_host();
 }
 
-void event_loop::sleep(std::atomic<bool> const& done) noexcept {
-    time_point deadline = timers_.next();
+std::size_t event_loop::run_turn() noexcept {
+    loop_thread const here(context_);
+    take_posted();
+    fire_due_timers();
+    std::size_t const steps = run_ready();
+    tell_host();
+    return steps;
+}
+
+std::size_t event_loop::run_turns_until(time_point end, std::atomic<bool> const& stop) noexcept {
+    loop_thread const here(context_);
+    std::size_t steps = 0;
+    for (;;) {
+        take_posted();
+        fire_due_timers();
+        if (stop.load())
+            break;
+        if (first_ != nullptr) {
+            steps += run_ready();
+        } else if (clock_.now() < end) {
+            sleep(stop, end);
+            continue; // to the timers, also when the time is over
+        }
+        if (clock_.now() >= end)
+            break;
+    }
+    tell_host();
+    return steps;
+}
+
+time_point event_loop::next_turn() const noexcept {
+    return first_ != nullptr || !posted_.empty() ? time_point::min() : timers_.next();
+}
+
+void event_loop::tell_host() noexcept {
+    if (host_ == nullptr)
+        return;
+    host_->lower();
+    // Then the look: a post that came before is seen here, a later one raises the descriptor itself.
+    if (first_ != nullptr || !posted_.empty())
+        host_->raise();
+    if (!clock_.is_virtual)
+        host_->set_alarm(timers_.next());
+}
+
+void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept {
+    time_point deadline = std::min(timers_.next(), limit);
     if (clock_.is_virtual) {
-        if (deadline != time_point::max() && clock_.outside.load() == 0 && posted_.load() == nullptr && !done.load()) {
+        if (deadline != time_point::max() && clock_.outside.load() == 0 && posted_.empty() && !done.load()) {
             clock_.advance_to(std::max(deadline, clock_.now()));
             return;
         }
@@ -107,4 +178,4 @@ void event_loop::sleep(std::atomic<bool> const& done) noexcept {
     sleep_.park(deadline);
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

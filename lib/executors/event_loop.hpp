@@ -4,6 +4,8 @@
 #pragma once
 
 #include "platform/futex.hpp"
+#include "platform/wake_descriptor.hpp"
+#include "scheduler/injection_queue.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
@@ -11,15 +13,17 @@
 
 #include <atomic>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 struct clock_source;
 
 class event_loop final : public scheduler {
 public:
-    event_loop(runtime_core& owner, clock_source& clock) : scheduler(owner), clock_(clock), registry_(1) {
+    event_loop(runtime_core& owner, bool debug, clock_source& clock)
+        : scheduler(owner, debug), clock_(clock), registry_(1) {
         context_.home = this;
     }
+    ~event_loop();
 
     void schedule(ready& r) noexcept override;
     /// As asyncio does it: in turn, behind what is ready already.
@@ -31,22 +35,40 @@ public:
     /// Runs on the calling thread until `done` is set, by a task or another thread that then calls wake().
     void run_until(std::atomic<bool> const& done) noexcept;
     /// Any thread.
-    void wake() noexcept { sleep_.unpark(); }
+    void wake() noexcept {
+        sleep_.unpark();
+        if (host_ != nullptr)
+            host_->raise();
+    }
+
+    // For a host that drives the loop. On the loop's thread.
+    /// One turn, without a wait. How many steps it took.
+    std::size_t run_turn() noexcept;
+    /// Turns, and waits in between, until `end` on the runtime's clock or until `stop` is set. How many steps they took.
+    std::size_t run_turns_until(time_point end, std::atomic<bool> const& stop) noexcept;
+    /// When run_turn() has something to do: time_point::min() for now, time_point::max() for no time.
+    [[nodiscard]] time_point next_turn() const noexcept;
+    /// Keeps `d` raised while there is something to do. Before any thread knows the loop.
+    void attach(wake_descriptor& d) noexcept { host_ = &d; }
 
 private:
+    static void wake_for_timer(void* loop) noexcept;
     void take_posted() noexcept;
     void fire_due_timers() noexcept;
-    void run_ready() noexcept;
-    void sleep(std::atomic<bool> const& done) noexcept;
+    std::size_t run_ready() noexcept;
+    void sleep(std::atomic<bool> const& done, time_point limit) noexcept;
+    void tell_host() noexcept;
 
     clock_source& clock_;
     thread_context context_;
     task_registry registry_;
-    timer_queue timers_;
+    timer_queue timers_{&wake_for_timer, this};
     ready* first_ = nullptr; // ready to run, by `next`; the loop's thread only
     ready** last_ = &first_;
     parker sleep_;
-    alignas(64) std::atomic<ready*> posted_{nullptr}; // from other threads, newest first
+    wake_descriptor* host_ = nullptr;
+    injection_queue posted_;
+    std::atomic<std::uint32_t> posting_{0}; // other threads inside schedule()
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

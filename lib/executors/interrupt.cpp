@@ -11,12 +11,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
-std::atomic<int> signal_descriptor{-1}; // of the run() that is in charge
+// Made once and never closed: a handler that has been preempted must not write to somebody else's descriptor.
+std::atomic<int> signal_descriptor{-1};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may use it");
+std::atomic<bool> in_charge{false}; // a run() waits for SIGINT
 
 void on_interrupt(int) {
     int const saved = errno;
@@ -35,24 +37,26 @@ struct interrupt_guard::watch {
     void run() {
         for (;;) {
             std::uint64_t count = 0;
-            if (::read(descriptor, &count, sizeof count) != sizeof count)
+            if (::read(signal_descriptor.load(), &count, sizeof count) != sizeof count)
                 continue; // interrupted by another signal
-            if (stop.load())
+            if (stop.load()) {
+                late = late || count > 1;
                 return;
+            }
             if (interrupted.exchange(true) || count > 1) {
                 // The second one: the program does not react, so the default action takes over.
                 ::signal(SIGINT, SIG_DFL);
                 ::raise(SIGINT);
             }
-            task->cancel("interrupted");
+            late = !task->cancel("interrupted");
         }
     }
 
     state_reference task;
-    int descriptor = -1;
     struct sigaction previous {};
     std::atomic<bool> stop{false};
     std::atomic<bool> interrupted{false};
+    bool late = false; // it came when the task was done; for whoever has joined the thread
     std::thread thread;
 };
 
@@ -62,19 +66,18 @@ interrupt_guard::interrupt_guard(handle_base const& main) {
         current.sa_handler != SIG_DFL)
         return; // the program has its own idea of Ctrl-C
     auto w = std::make_unique<watch>(main);
-    w->descriptor = ::eventfd(0, EFD_CLOEXEC);
-    if (w->descriptor < 0)
+    if (in_charge.exchange(true))
+        return; // another run() is
+    if (signal_descriptor.load() < 0)
+        signal_descriptor.store(::eventfd(0, EFD_CLOEXEC));
+    if (signal_descriptor.load() < 0) {
+        in_charge.store(false);
         throw std::system_error(errno, std::generic_category(), "aya::run: eventfd");
-    int nobody = -1;
-    if (!signal_descriptor.compare_exchange_strong(nobody, w->descriptor)) {
-        ::close(w->descriptor);
-        return; // another run() is in charge
     }
     try {
         w->thread = std::thread([raw = w.get()] { raw->run(); });
     } catch (...) {
-        signal_descriptor.store(-1);
-        ::close(w->descriptor);
+        in_charge.store(false);
         throw;
     }
     struct sigaction mine {};
@@ -85,24 +88,27 @@ interrupt_guard::interrupt_guard(handle_base const& main) {
     watch_ = std::move(w);
 }
 
-interrupt_guard::~interrupt_guard() {
-    if (watch_ == nullptr)
+interrupt_guard::~interrupt_guard() { stop(); }
+
+void interrupt_guard::stop() noexcept {
+    if (watch_ == nullptr || watch_->stop.exchange(true))
         return;
     ::sigaction(SIGINT, &watch_->previous, nullptr);
-    signal_descriptor.store(-1);
-    watch_->stop.store(true);
     std::uint64_t const one = 1;
-    (void)!::write(watch_->descriptor, &one, sizeof one);
+    (void)!::write(signal_descriptor.load(), &one, sizeof one);
     watch_->thread.join();
-    ::close(watch_->descriptor);
+    in_charge.store(false);
 }
 
-void interrupt_guard::rethrow(handle_base const& main) const {
-    if (watch_ == nullptr || !watch_->interrupted.load() || !main.cancelled())
+void interrupt_guard::rethrow(handle_base const& main) {
+    stop();
+    if (watch_ == nullptr)
         return;
+    if (watch_->late)
+        throw keyboard_interrupt();
     // Only if nobody else asked as well: then it is that request's cancellation.
-    if (main.uncancel() == 0)
+    if (watch_->interrupted.load() && main.cancelled() && main.uncancel() == 0)
         throw keyboard_interrupt();
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

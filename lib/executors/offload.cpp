@@ -2,48 +2,86 @@
 #include <aya/detail/offload.hpp>
 
 #include "executors/runtime_core.hpp"
+#include "task/context.hpp"
 
-namespace aya::detail {
+#include <aya/errors.hpp>
+
+#include <string>
+#include <utility>
+
+namespace aya::inline v1::detail {
 
 // Edges: queued -> running acquires what the awaiter wrote into the job (arguments, waiter_); running -> done releases the result
 // and queued/running -> abandoned belongs to the awaiter alone. All are seq_cst exchanges: one a job is no price.
 
-void offload_job::run() noexcept {
-    stage expected = stage::queued;
-    if (stage_.compare_exchange_strong(expected, stage::running)) {
-        try {
-            call();
-        } catch (...) {
-            error_ = std::current_exception();
-        }
-        finish();
+namespace {
+
+std::exception_ptr broken(char const* why) noexcept {
+    try {
+        return std::make_exception_ptr(broken_executor(std::string("aya: ") + why));
+    } catch (...) {
+        return std::current_exception();
     }
-    release();
 }
 
-void offload_job::refuse(std::exception_ptr why) noexcept {
+} // namespace
+
+void offload_job::set_waiter(task_state& waiter) noexcept {
+    waiter_ = &waiter;
+    clock_ = &waiter.home().owner().clock();
+    clock_->outside.fetch_add(1);
+}
+
+void offload_job::run_job(ready& r) noexcept {
+    auto& job = static_cast<offload_job&>(r);
+    char const* const why = take_refusal();
     stage expected = stage::queued;
-    if (stage_.compare_exchange_strong(expected, stage::running)) {
-        error_ = std::move(why);
-        finish();
+    if (job.stage_.compare_exchange_strong(expected, stage::running)) {
+        if (why != nullptr)
+            job.error_ = broken(why);
+        else
+            job.make_call();
+        job.finish();
     }
-    release();
+    job.release();
+}
+
+void offload_job::make_call() noexcept {
+    try {
+        thread_context_scope const values(std::exchange(context_, nullptr));
+        call();
+    } catch (...) {
+        error_ = std::current_exception();
+    }
 }
 
 void offload_job::finish() noexcept {
     task_state* const waiter = waiter_;
+    clock_source* const clock = clock_;
     stage expected = stage::running;
-    if (stage_.compare_exchange_strong(expected, stage::done))
-        waiter->wake();
+    if (!stage_.compare_exchange_strong(expected, stage::done))
+        return;
+    waiter->wake();
+    // After the wake-up, so that virtual time sees the task before it sees us idle; and last, because the runtime's end waits for it.
+    clock->outside.fetch_sub(1);
 }
 
 bool offload_job::abandon() noexcept {
     // queued or running -> abandoned; done means that the wake-up is on its way.
     stage now = stage_.load();
     while (now != stage::done)
-        if (stage_.compare_exchange_weak(now, stage::abandoned))
+        if (stage_.compare_exchange_weak(now, stage::abandoned)) {
+            clock_->outside.fetch_sub(1);
             return true;
+        }
     return false;
+}
+
+void offload_job::carry_context() noexcept { context_ = share_current_context(); }
+
+offload_job::~offload_job() {
+    if (context_ != nullptr)
+        release_context(*context_);
 }
 
 void offload_job::release() noexcept {
@@ -59,31 +97,24 @@ suspension::verdict offload_wait::request_cancel(cancel_walk&) noexcept {
 }
 
 void offload_wait::suspend(task_state& waiter, std::coroutine_handle<> h) {
-    runtime_core& runtime = waiter.home().owner();
+    if (waiter_ != nullptr)
+        throw_invalid_state("aya::to_thread, to_cpu, run_in_executor: awaited twice");
+    std::shared_ptr<executor_base> const named = target_.executor; // lives as long as this call
+    executor_base* executor = named.get();
+    if (target_.which == offload_target::pool::blocking)
+        executor = &waiter.home().owner().blocking();
+    else if (target_.which == offload_target::pool::cpu)
+        executor = &waiter.home().owner().cpu();
     offload_job& job = *job_;
-    blocking_pool* blocking = nullptr;
-    cpu_pool* cpu = nullptr;
-    try {
-        if (target_ == offload_target::blocking)
-            blocking = &runtime.blocking();
-        else
-            cpu = &runtime.cpu();
-    } catch (...) {
-        job.release(); // the pool's reference: there is no pool
-        throw;
-    }
     waiter_ = &waiter;
     job.set_waiter(waiter);
-    if (waiter.begin_wait(*this, h)) [[unlikely]] {
-        waiter.deliver_pending(*this); // abandons the job
-        job.release();                 // the pool's reference: it never sees the job
-        return;
-    }
-    // From here on a canceller may resume the task, and this awaiter may be gone; the job lives as long as the pool holds it.
-    if (blocking != nullptr)
-        blocking->submit(job);
-    else
-        cpu->submit(job);
+    if (target_.which == offload_target::pool::blocking)
+        job.carry_context();
+    job.add_reference(); // the executor's
+    // From here on a canceller may resume the task, and this awaiter may be gone; the job lives as long as the executor holds it.
+    if (waiter.begin_wait(*this, h)) [[unlikely]]
+        waiter.deliver_pending(*this); // abandons the job, unless the request was taken back meanwhile
+    executor->submit(job);
 }
 
 void offload_wait::finish_wait() {
@@ -91,4 +122,15 @@ void offload_wait::finish_wait() {
         waiter_->throw_cancelled();
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail
+
+namespace aya::inline v1 {
+
+bool stop_token::stop_requested() const noexcept { return job_->abandoned(); }
+
+void stop_token::throw_if_stop_requested() const {
+    if (stop_requested())
+        throw cancelled_error("nobody waits for the call");
+}
+
+} // namespace aya::inline v1

@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
@@ -24,18 +25,27 @@ std::string describe(std::exception_ptr const& error) {
 }
 
 void print(exception_report const& r) {
-    fmt::print(stderr, "aya: {} ({}){}\n", r.message, r.task_name, describe(r.exception));
+    fmt::print(stderr, "aya: {}{}{}{}{}\n", r.message, r.task_name.empty() ? "" : " (", r.task_name,
+               r.task_name.empty() ? "" : ")", describe(r.exception));
+    if (!r.created.empty())
+        fmt::print(stderr, "{}", r.created);
 }
 
 } // namespace
 
 void report_sink::report(exception_report const& r) noexcept {
+    // A handler that causes a report itself, of whichever runtime, might wait for its own end: that report is printed.
+    thread_local bool reporting = false;
     try {
-        std::lock_guard const guard(mutex_);
-        if (!handler_) {
+        if (handler_ == nullptr || reporting) {
             print(r);
             return;
         }
+        std::lock_guard const guard(mutex_);
+        struct scope { // also when printing fails
+            scope() noexcept { reporting = true; }
+            ~scope() { reporting = false; }
+        } const here;
         try {
             handler_(r);
         } catch (...) {
@@ -47,4 +57,4 @@ void report_sink::report(exception_report const& r) noexcept {
     }
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

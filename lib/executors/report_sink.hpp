@@ -7,7 +7,7 @@
 #include <functional>
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class report_sink {
 public:
@@ -21,4 +21,4 @@ private:
     std::function<void(exception_report const&)> handler_;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime_core.hpp"
 
-#include "platform/cpu_count.hpp"
+#include "executors/cpu_pool.hpp"
+#include "executors/debug_mode.hpp"
+#include "executors/fork_guard.hpp"
+#include "executors/waiting_thread.hpp"
+
+#include <aya/errors.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
@@ -19,46 +27,36 @@ constexpr std::size_t most_workers = 4095; // what a field of idle_set's word ho
 
 std::size_t or_default(std::size_t asked, std::size_t otherwise) { return asked == 0 ? otherwise : asked; }
 
-/// Tells a thread outside the scheduler that a task is done.
-struct done_signal final : completion {
-    explicit done_signal(event_loop* l) noexcept : completion(&notified), loop(l) {}
-
-    static void notified(completion& c, task_state&) noexcept {
-        auto& self = static_cast<done_signal&>(c);
-        // Under the lock: the waiting thread owns this object and goes on only when it has the lock again.
-        std::lock_guard const guard(self.mutex);
-        self.done.store(true);
-        if (self.loop != nullptr)
-            self.loop->wake();
-        self.changed.notify_all();
-    }
-    void wait() {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return done.load(); });
-    }
-
-    event_loop* loop;
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::atomic<bool> done{false};
-};
-
 } // namespace
 
 runtime_core::runtime_core(runtime_options options)
-    : options_(std::move(options)), reports_(std::make_shared<report_sink>(options_.exception_handler)) {
+    : options_(std::move(options)), debug_(options_.debug.value_or(debug_environment())), generation_(fork_generation()),
+      reports_(std::make_shared<report_sink>(options_.exception_handler)), setup_(options_, reports_) {
+    watch_forks();
+    if (options_.frame_memory_limit)
+        limit_frame_memory(*options_.frame_memory_limit);
     clock_.is_virtual = options_.virtual_time;
+    if (options_.driven_by_host && options_.scheduler != scheduler_kind::event_loop)
+        throw std::invalid_argument("aya::runtime_options::driven_by_host: the scheduler has to be scheduler_kind::event_loop");
+    if (options_.driven_by_host) {
+        host_ = std::this_thread::get_id();
+        host_descriptor_ = std::make_unique<wake_descriptor>();
+    }
     if (options_.scheduler == scheduler_kind::event_loop) {
-        loop_ = std::make_unique<event_loop>(*this, clock_);
+        loop_ = std::make_unique<event_loop>(*this, debug_, clock_);
+        if (host_descriptor_ != nullptr)
+            loop_->attach(*host_descriptor_);
         scheduler_ = loop_.get();
+        callbacks_ = std::make_shared<callback_hub>(*scheduler_, reports_);
         return;
     }
-    std::size_t const workers = or_default(options_.workers, std::min(usable_cpu_count(), most_workers));
+    std::size_t const workers = or_default(options_.workers, std::min(usable_cpus_, most_workers));
     if (workers > most_workers)
         throw std::invalid_argument(
             fmt::format("aya::runtime_options::workers: {} is more than the limit of {}", workers, most_workers));
-    pool_ = std::make_unique<thread_pool>(*this, workers, clock_);
+    pool_ = std::make_unique<thread_pool>(*this, debug_, workers, options_.lazy_workers, setup_, clock_);
     scheduler_ = pool_.get();
+    callbacks_ = std::make_shared<callback_hub>(*scheduler_, reports_);
 }
 
 runtime_core::~runtime_core() {
@@ -66,37 +64,87 @@ runtime_core::~runtime_core() {
         std::fputs("aya::runtime: destroyed inside one of its own tasks, which it would have to wait for\n", stderr);
         std::abort();
     }
-    drain();
-    // Their last jobs still wake nobody, but they call into the scheduler: they end first.
-    blocking_.reset();
-    cpu_.reset();
-    drain();
-    pool_.reset();
-    loop_.reset();
+    host_ = {}; // whoever destroys it drives it to its end
+    end_work();
+    // Who has woken a task of ours from outside may be on its way out still, and counts itself off last.
+    for (unsigned round = 0; clock_.outside.load() != 0; ++round)
+        relax(round);
+    // The pools themselves go after the workers (see the order of members): one may still be on its way out of a submit().
 }
 
 void runtime_core::wait_for(task_state& t) {
-    done_signal signal(loop_.get());
-    if (!t.add_completion(signal))
-        return;
-    if (loop_ != nullptr) {
-        // One thread at a time drives the loop; the others' tasks run meanwhile too.
-        std::lock_guard const driving(driving_mutex_);
-        loop_->run_until(signal.done);
-    }
-    signal.wait();
+    require_same_process("aya::runtime::wait");
+    if (std::exception_ptr const error = wait_for_either(t, true))
+        std::rethrow_exception(error);
 }
 
-// Tasks that are left are cancelled once and awaited; what they spawn meanwhile is treated alike, until none is left.
-void runtime_core::drain() {
+// Until `t` is done, or, if asked for, the run ends by the exception that is returned.
+std::exception_ptr runtime_core::wait_for_either(task_state& t, bool end_of_run) {
+    if (pool_ != nullptr)
+        pool_->require_worker();
+    waiting_thread me(*this, end_of_run);
+    clock_.waiting.fetch_add(1);
+    if (!t.add_completion(me)) {
+        clock_.waiting.fetch_sub(1);
+        return nullptr;
+    }
+    std::unique_lock lock(waiting_mutex_);
+    me.link();
+    wait_until_told(me, lock);
+    me.unlink();
+    if (loop_ != nullptr && !driven_ && waiting_ != nullptr)
+        waiting_->changed.notify_one(); // the wheel is free
+    if (me.task_done)
+        return nullptr;
+    lock.unlock();
+    bool const withdrawn = t.remove_completion(me);
+    lock.lock();
+    if (!withdrawn)
+        me.changed.wait(lock, [&] { return me.task_done; });
+    return me.end_of_run;
+}
+
+// One thread at a time drives an event loop, and the tasks of the others run meanwhile too. If a host drives it, its thread does it, there or here.
+void runtime_core::wait_until_told(waiting_thread& me, std::unique_lock<std::mutex>& lock) {
     for (;;) {
-        auto const left = scheduler_->registry().snapshot();
-        if (left.empty())
+        me.changed.wait(lock, [&] { return me.told.load() || (loop_ != nullptr && !driven_ && may_drive()); });
+        if (me.told.load())
             return;
-        for (auto const& t : left)
-            t->cancel("the runtime shuts down");
-        for (auto const& t : left)
-            wait_for(*t);
+        driven_ = true;
+        lock.unlock();
+        loop_->run_until(me.told);
+        lock.lock();
+        driven_ = false;
+    }
+}
+
+bool runtime_core::end_waits(std::exception_ptr const& of_tasks, std::exception_ptr const& of_host) noexcept {
+    std::lock_guard const guard(waiting_mutex_);
+    // The same exception passes through task after task until main() has it.
+    bool any = of_tasks == end_of_run_;
+    for (waiting_thread* w = waiting_; w != nullptr; w = w->next) {
+        if (!w->wants_end_of_run || w->told.load())
+            continue;
+        w->end_of_run = w->for_a_task ? of_tasks : of_host;
+        end_of_run_ = of_tasks;
+        w->tell();
+        any = true;
+    }
+    return any;
+}
+
+void runtime_core::run_watched(ready& r, ready::function step) noexcept {
+    state_reference const task = task_state::behind(r); // it may end meanwhile
+    auto const begin = std::chrono::steady_clock::now();
+    step(r); // `r` may be gone now
+    std::chrono::duration<double> const taken = std::chrono::steady_clock::now() - begin;
+    if (taken < options_.slow_callback_duration)
+        return;
+    try {
+        std::string const what = fmt::format("Executing a {} took {:.3f} seconds", task ? "step" : "callback", taken.count());
+        reports_->report({what, task ? task->name() : std::string(), nullptr, task ? task->created() : std::string()});
+    } catch (std::bad_alloc const&) {
+        // No memory to tell with.
     }
 }
 
@@ -106,9 +154,12 @@ blocking_pool& runtime_core::blocking() {
     if (blocking_pool* const made = blocking_published_.load())
         return *made;
     std::lock_guard const guard(pools_mutex_);
-    if (blocking_ == nullptr)
+    if (blocking_ == nullptr) {
+        if (pools_closed_)
+            throw broken_executor("aya::to_thread: the runtime is shut down");
         blocking_ = std::make_unique<blocking_pool>(
-            or_default(options_.blocking_threads, std::min<std::size_t>(32, usable_cpu_count() + 4)), clock_);
+            or_default(options_.blocking_threads, std::min<std::size_t>(32, usable_cpus_ + 4)), std::chrono::seconds(10), &setup_);
+    }
     blocking_published_.store(blocking_.get());
     return *blocking_;
 }
@@ -117,21 +168,73 @@ cpu_pool& runtime_core::cpu() {
     if (cpu_pool* const made = cpu_published_.load())
         return *made;
     std::lock_guard const guard(pools_mutex_);
-    if (cpu_ == nullptr)
-        cpu_ = std::make_unique<cpu_pool>(or_default(options_.cpu_threads, usable_cpu_count()), clock_);
+    if (cpu_ == nullptr) {
+        if (pools_closed_)
+            throw broken_executor("aya::to_cpu: the runtime is shut down");
+        cpu_ = std::make_unique<cpu_pool>(or_default(options_.cpu_threads, usable_cpus_), cpu_priority::normal, &setup_);
+    }
     cpu_published_.store(cpu_.get());
     return *cpu_;
 }
 
-} // namespace aya::detail
+std::size_t usable_cpus_here() {
+    thread_context const* const here = this_thread();
+    return here == nullptr ? usable_cpu_count() : here->home->owner().usable_cpus();
+}
 
-namespace aya {
+} // namespace aya::inline v1::detail
+
+namespace aya::inline v1 {
 
 runtime::runtime(runtime_options options) : core_(std::make_unique<detail::runtime_core>(std::move(options))) {}
 
-runtime::~runtime() = default;
+runtime::~runtime() {
+    if (core_->forked())
+        detail::runtime_core::abandon(std::move(core_));
+}
 
 detail::scheduler& runtime::tasks() noexcept { return core_->tasks(); }
+
+detail::scheduler& runtime::open_tasks(char const* what) {
+    core_->require_open(what);
+    return core_->tasks();
+}
+
+void runtime::start(detail::handle_base const& prepared, bool eagerly) {
+    core_->start(*detail::handle_access::checked(prepared), eagerly);
+}
+
+shutdown_report runtime::shutdown(time_point deadline) {
+    require_outside("aya::runtime::shutdown");
+    return core_->shut_down(deadline);
+}
+
+shutdown_report runtime::shutdown_after(duration grace) {
+    return shutdown(detail::saturating_add(core_->clock().now(), grace));
+}
+
+std::size_t runtime::poll() { return core_->drive("aya::runtime::poll", std::nullopt); }
+
+std::size_t runtime::drive_for(duration d) {
+    return core_->drive("aya::runtime::run_for", detail::saturating_add(core_->clock().now(), d));
+}
+
+std::optional<time_point> runtime::next_deadline() const { return core_->next_deadline("aya::runtime::next_deadline"); }
+
+int runtime::descriptor() const { return core_->descriptor(); }
+
+bool runtime::stop() noexcept {
+    try {
+        return core_->stop(
+            std::make_exception_ptr(invalid_state_error("aya::runtime: stopped before the task was done")));
+    } catch (std::bad_alloc const&) {
+        return core_->stop(std::current_exception());
+    }
+}
+
+any_executor runtime::executor() const noexcept { return detail::executor_access::refer_to(core_->own_executor()); }
+
+bool runtime::debug() const noexcept { return core_->debug(); }
 
 std::size_t runtime::worker_count() const noexcept { return core_->worker_count(); }
 
@@ -146,4 +249,4 @@ void runtime::wait(detail::handle_base const& handle) {
     core_->wait_for(*detail::handle_access::checked(handle));
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -3,19 +3,28 @@
 #pragma once
 
 #include "executors/blocking_pool.hpp"
+#include "executors/callback_hub.hpp"
 #include "executors/clock_source.hpp"
 #include "executors/cpu_pool.hpp"
 #include "executors/event_loop.hpp"
 #include "executors/report_sink.hpp"
 #include "executors/thread_pool.hpp"
+#include "executors/thread_setup.hpp"
+#include "platform/cpu_count.hpp"
+#include "platform/wake_descriptor.hpp"
 
 #include <aya/runtime.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <thread>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class runtime_core {
 public:
@@ -29,26 +38,105 @@ public:
     [[nodiscard]] clock_source& clock() noexcept { return clock_; }
     [[nodiscard]] std::size_t worker_count() const noexcept;
 
-    /// Blocks the calling thread until `t` is done; an event loop runs on it meanwhile.
+    /// Stands for the scheduler, for tasks of other runtimes and for those that come back.
+    [[nodiscard]] executor_base& own_executor() noexcept { return own_executor_; }
+
+    /// Blocks the calling thread until `t` is done; an event loop runs on it meanwhile. Throws what end_run() was given meanwhile.
     void wait_for(task_state& t);
 
+    /// A task ends by a fatal_error: all who wait throw it. False if nobody has it.
+    [[nodiscard]] bool end_run(std::exception_ptr const& error) noexcept { return end_waits(error, error); }
+    /// The waits of all threads end by that error, and a host's turns end. False if there is none.
+    [[nodiscard]] bool stop(std::exception_ptr const& error) noexcept { return end_waits(error, nullptr); }
+
+    // In shutdown.cpp.
+    /// Throws invalid_state_error when no task may come from this thread; `what` names the caller.
+    void require_open(char const* what) const;
+    /// Schedules a task that was made after require_open(); throws if that has changed meanwhile.
+    void start(task_state& t, bool eagerly);
+    shutdown_report shut_down(time_point deadline);
+
+    // In host_loop.cpp. `what` names the caller of the first two; they throw invalid_state_error on other threads than the host's.
+    /// One turn, or turns until the end of a time on the runtime's clock.
+    std::size_t drive(char const* what, std::optional<time_point> until);
+    [[nodiscard]] std::optional<time_point> next_deadline(char const* what) const;
+    /// Throws invalid_state_error where no host drives.
+    [[nodiscard]] int descriptor() const;
+
+    // fork(): this process is another one than that which made the runtime.
+    [[nodiscard]] bool forked() const noexcept;
+    /// Throws invalid_state_error; `what` names the caller.
+    void require_same_process(char const* what) const;
+    /// In place of the destructor: keeps the memory, and waits for nothing.
+    static void abandon(std::unique_ptr<runtime_core> core) noexcept;
+
+    [[nodiscard]] std::size_t usable_cpus() const noexcept { return usable_cpus_; }
+    [[nodiscard]] bool debug() const noexcept { return debug_; }
+    /// In debug mode: runs a step, and reports it when it took long.
+    void run_watched(ready& r, ready::function step) noexcept;
+
     [[nodiscard]] std::shared_ptr<report_sink> const& reports() const noexcept { return reports_; }
+    [[nodiscard]] std::shared_ptr<callback_hub> const& callbacks() const noexcept { return callbacks_; }
 
 private:
-    void drain();
+    struct waiting_thread;
+
+    class scheduler_executor final : public executor_base {
+    public:
+        explicit scheduler_executor(runtime_core& core) noexcept : core_(&core) {}
+        void submit(ready& r) noexcept override { core_->scheduler_->schedule(r); }
+        scheduler* scheduler_of(runtime_core const& runtime) noexcept override {
+            return &runtime == core_ ? core_->scheduler_ : nullptr;
+        }
+
+    private:
+        runtime_core* core_;
+    };
+
+    enum class stage : std::uint8_t { open, closing, closed };
+
+    [[nodiscard]] bool takes_tasks() const noexcept;
+    [[nodiscard]] task<> wait_for_tasks(time_point deadline);
+    void end_work();
+    std::size_t drain();
+    void end_callbacks();
+    bool end_waits(std::exception_ptr const& of_tasks, std::exception_ptr const& of_host) noexcept;
+    [[nodiscard]] bool may_drive() const noexcept;
+    void require_host(char const* what) const;
+    std::exception_ptr wait_for_either(task_state& t, bool end_of_run);
+    void wait_until_told(waiting_thread& me, std::unique_lock<std::mutex>& lock);
 
     runtime_options options_;
+    bool const debug_;
+    std::uint32_t const generation_; // of the process, see fork_guard.hpp
     clock_source clock_;
     std::shared_ptr<report_sink> reports_;
+    thread_setup const setup_;
+    std::size_t const usable_cpus_ = usable_cpu_count(); // by its maker: a pinned worker would count its own one alone
+    std::shared_ptr<callback_hub> callbacks_;
     std::mutex pools_mutex_;
-    std::mutex driving_mutex_; // held by the thread that runs the event loop
-    std::unique_ptr<thread_pool> pool_;
-    std::unique_ptr<event_loop> loop_;
-    scheduler* scheduler_ = nullptr;
+    bool pools_closed_ = false;               // under pools_mutex_
     std::unique_ptr<blocking_pool> blocking_; // made on first use
     std::unique_ptr<cpu_pool> cpu_;
     std::atomic<blocking_pool*> blocking_published_{nullptr};
     std::atomic<cpu_pool*> cpu_published_{nullptr};
+    std::mutex waiting_mutex_;
+    waiting_thread* waiting_ = nullptr; // under waiting_mutex_
+    std::exception_ptr end_of_run_;     // the last one thrown to them; under waiting_mutex_
+    bool driven_ = false;               // a thread runs the event loop; under waiting_mutex_
+    std::atomic<stage> stage_{stage::open};
+    std::mutex shutdown_mutex_;
+    shutdown_report report_; // under shutdown_mutex_
+    std::thread::id host_;   // who drives the loop, if a host does
+    std::unique_ptr<wake_descriptor> host_descriptor_;
+    runtime_core* next_abandoned_ = nullptr;
+    std::unique_ptr<thread_pool> pool_;
+    std::unique_ptr<event_loop> loop_;
+    scheduler* scheduler_ = nullptr;
+    scheduler_executor own_executor_{*this};
 };
 
-} // namespace aya::detail
+/// How many CPUs pools that are made here may count on: in a task, as many as the runtime's maker could use.
+[[nodiscard]] std::size_t usable_cpus_here();
+
+} // namespace aya::inline v1::detail

@@ -3,48 +3,54 @@
 
 #include "executors/clock_source.hpp"
 #include "executors/current_thread.hpp"
+#include "executors/runtime_core.hpp"
+#include "executors/thread_setup.hpp"
 
-#include <fmt/format.h>
+#include <aya/detail/spin_lock.hpp>
 
 #include <algorithm>
 #include <array>
 #include <system_error>
 #include <utility>
 
-#include <pthread.h>
-
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
-// How often a busy worker looks elsewhere: at the injection queue and the timers first, its own queue second. A prime, so that
-// it falls into no rhythm of the program's; 61 is what other schedulers settled on.
-constexpr std::uint32_t fairness_interval = 61;
 // How often woken tasks go before forked work, so that a storm of forks cannot starve them.
 constexpr std::uint32_t woken_interval = 16;
+// How often the oldest forked work goes first, so that newer forks cannot starve it for ever. Rare, because each time leaves one more
+// computation half done.
+constexpr std::uint32_t oldest_interval = 4096;
 constexpr std::size_t most_at_once = 64;
 constexpr std::uint32_t most_fruitless = 10; // one call for help in 1024 pushes
-// What it costs to move a task, its frame and its result between cores. Shorter tasks are better left where they are.
-constexpr duration theft_cost = std::chrono::nanoseconds(400);
+// What a stolen task takes at least, when its frame, its state and its result have to move between cores: a theft that kept the thief busy for
+// less was not worth it.
+constexpr duration theft_cost = std::chrono::nanoseconds(1500);
 constexpr duration shortest_watch = std::chrono::microseconds(100);
 constexpr duration longest_watch = std::chrono::milliseconds(2);
 
 } // namespace
 
-thread_pool::thread_pool(runtime_core& owner, std::size_t workers, clock_source& clock)
-    : scheduler(owner), clock_(clock), registry_(workers), idle_(static_cast<std::uint32_t>(workers)) {
+thread_pool::thread_pool(runtime_core& owner, bool debug, std::size_t workers, bool lazy, thread_setup const& setup, clock_source& clock)
+    : scheduler(owner, debug), clock_(clock), setup_(setup), lazy_(lazy), registry_(workers), idle_(static_cast<std::uint32_t>(workers)) {
     for (std::size_t i = 0; i < workers; ++i) {
-        auto w = std::make_unique<worker>(workers > 1);
+        auto w = std::make_unique<worker>(workers > 1, idle_);
         w->home = this;
         w->index = static_cast<std::uint32_t>(i);
         w->random = w->index + 1;
         w->watch_period = shortest_watch;
         workers_.push_back(std::move(w));
     }
+    if (lazy_) {
+        for (std::size_t i = workers; i-- != 0;) // the last one is taken first
+            idle_.add_unstarted(static_cast<std::uint32_t>(i));
+        return;
+    }
     try {
         for (auto& w : workers_)
-            w->thread = std::thread([this, pw = w.get()] { run_worker(*pw); });
-    } catch (std::system_error const&) {
+            start(*w, false);
+    } catch (...) {
         // Fewer threads than asked for: what started must stop before its queues go away.
         stopping_.store(true);
         for (auto& w : workers_) {
@@ -57,36 +63,51 @@ thread_pool::thread_pool(runtime_core& owner, std::size_t workers, clock_source&
 }
 
 thread_pool::~thread_pool() {
-    stopping_.store(true);
+    {
+        std::lock_guard const guard(starting_);
+        stopping_.store(true);
+    }
     for (auto& w : workers_)
         w->sleep.unpark();
     for (auto& w : workers_)
-        w->thread.join();
+        if (w->thread.joinable())
+            w->thread.join();
+    for (unsigned round = 0; posting_.load() != 0; ++round)
+        relax(round);
 }
 
 time_point thread_pool::now() const noexcept { return clock_.now(); }
 
 timer_queue& thread_pool::timers() noexcept {
-    thread_context* const context = this_thread();
+    thread_context* const context = current_thread;
     return context != nullptr && context->home == this ? static_cast<worker*>(context)->timers : foreign_timers_;
 }
 
 void thread_pool::schedule(ready& r) noexcept {
-    thread_context* const context = this_thread();
+    thread_context* const context = current_thread;
     if (context != nullptr && context->home == this) {
         auto& w = static_cast<worker&>(*context);
-        w.queue.push(r);
+        push(w, r);
         help_wanted(w);
         return;
     }
-    injected_.push(r);
+    // As soon as `r` can be taken, the runtime may come to its end: its destructor waits until this thread is out.
+    posting_.fetch_add(1);
+    (void)injected_.push(r);
     auto const state = idle_.exact();
     if (state.sleeping != 0 && state.searching == 0)
         wake_one(false);
+    posting_.fetch_sub(1);
+}
+
+// The injection queue needs no memory: what a full queue that cannot grow has no room for is not lost.
+void thread_pool::push(worker& w, ready& r) noexcept {
+    if (!w.queue.push(r)) [[unlikely]]
+        (void)injected_.push(r);
 }
 
 void thread_pool::fork(ready& chain) noexcept {
-    thread_context* const context = this_thread();
+    thread_context* const context = current_thread;
     if (context == nullptr || context->home != this) {
         for (ready* r = &chain; r != nullptr;) {
             ready* const next = r->next;
@@ -105,7 +126,8 @@ void thread_pool::fork(ready& chain) noexcept {
     bool const several = reversed->next != nullptr;
     while (reversed != nullptr) {
         ready* const next = reversed->next;
-        w.forked.push(*reversed);
+        if (!w.lane.deque.push(*reversed))
+            push(w, *reversed);
         reversed = next;
     }
     if (several)
@@ -122,7 +144,7 @@ void thread_pool::help_wanted(worker& w) noexcept {
         wake_one(true);
         return;
     }
-    if (w.queue.size() < 2 && w.forked.empty())
+    if (w.queue.size() < 2 && w.lane.deque.empty())
         return;
     // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
     if (++w.unanswered < 1U << fruitless_.load(std::memory_order_relaxed))
@@ -131,44 +153,123 @@ void thread_pool::help_wanted(worker& w) noexcept {
     wake_one(false);
 }
 
+void fork_lane::push_elsewhere(thread_context& here, ready& r) noexcept {
+    auto& w = static_cast<thread_pool::worker&>(here);
+    static_cast<thread_pool&>(*w.home).push(w, r);
+}
+
+void fork_lane::want_help(thread_context& here) noexcept {
+    auto& w = static_cast<thread_pool::worker&>(here);
+    static_cast<thread_pool&>(*w.home).help_wanted(w);
+}
+
 // A called helper has found work, or is about to sleep again without.
 void thread_pool::helped(worker& w, bool found) noexcept {
     w.called = false;
     std::uint32_t const before = fruitless_.load(std::memory_order_relaxed); // a rate, see help_wanted
-    std::uint32_t const after = found ? 0 : std::min(before + 1, most_fruitless);
+    std::uint32_t const after = found ? before / 2 : std::min(before + 1, most_fruitless);
     if (after != before)
         fruitless_.store(after, std::memory_order_relaxed);
 }
 
 void thread_pool::wake_one(bool need_watcher) noexcept {
     std::uint32_t const chosen = idle_.take_sleeper(need_watcher);
-    if (chosen != idle_set::nobody)
-        workers_[chosen]->sleep.unpark();
+    if (chosen == idle_set::nobody)
+        return;
+    worker& w = *workers_[chosen];
+    if (w.started) [[likely]]
+        w.sleep.unpark();
+    else
+        start_late(w);
 }
 
-void thread_pool::run_worker(worker& w) noexcept {
+// The deadline is published: a worker that announced its sleep before is woken to look again, one that announces it later sees it.
+void thread_pool::wake_for_timer(void* pool) noexcept {
+    auto& self = *static_cast<thread_pool*>(pool);
+    if (self.idle_.exact().sleeping != 0)
+        self.wake_one(true);
+}
+
+void thread_pool::start(worker& w, bool woken) {
+    w.started = true;
+    w.thread = std::thread([this, &w, woken] { run_worker(w, woken); });
+}
+
+// Who woke it counted it as searching.
+void thread_pool::start_late(worker& w) noexcept {
+    std::exception_ptr failure;
+    {
+        std::lock_guard const guard(starting_);
+        if (stopping_.load())
+            return; // nothing is left to do for it
+        try {
+            start(w, true);
+            running_.fetch_add(1);
+            return;
+        } catch (...) {
+            failure = std::current_exception();
+            w.started = false;
+            idle_.end_search();
+            idle_.add_unstarted(w.index);
+        }
+    }
+    setup_.reports().report({"A worker's thread cannot be started", {}, failure});
+}
+
+void thread_pool::require_worker() {
+    if (!lazy_ || running_.load() != 0)
+        return;
+    std::uint32_t const chosen = idle_.take_sleeper(false);
+    if (chosen == idle_set::nobody)
+        return; // one is being started
+    worker& w = *workers_[chosen];
+    std::lock_guard const guard(starting_);
+    try {
+        start(w, true);
+        running_.fetch_add(1);
+    } catch (...) {
+        w.started = false;
+        idle_.end_search();
+        idle_.add_unstarted(w.index);
+        throw;
+    }
+}
+
+void thread_pool::run_worker(worker& w, bool woken) noexcept {
+    setup_.worker_starts(w.index);
     enter_thread(w);
-    pthread_setname_np(pthread_self(), fmt::format("aya-{}", w.index).c_str());
+    if (woken)
+        awake(w);
     while (ready* const r = next(w)) {
         w.watch_period = shortest_watch;
-        r->run(*r);
+        if (debug()) [[unlikely]]
+            owner().run_watched(*r, r->run);
+        else
+            r->run(*r);
     }
     leave_thread();
+    setup_.worker_stops(w.index);
 }
 
 ready* thread_pool::next(worker& w) noexcept {
     ++w.tick;
-    if (w.tick % fairness_interval == 0) [[unlikely]] {
+    if (--w.lane.turns_left == 0) [[unlikely]] {
+        w.lane.turns_left = fork_lane::fairness_interval;
         fire_due_timers(false, w);
         if (ready* const r = take_injected(w))
             return r;
+        if (ready* const r = w.queue.pop())
+            return r;
     }
+    if (w.tick % oldest_interval == 0) [[unlikely]]
+        if (ready* const r = w.lane.deque.steal())
+            return r;
     if (w.tick % woken_interval != 0) [[likely]]
-        if (ready* const r = w.forked.pop())
+        if (ready* const r = w.lane.deque.pop())
             return r;
     if (ready* const r = w.queue.pop())
         return r;
-    if (ready* const r = w.forked.pop())
+    if (ready* const r = w.lane.deque.pop())
         return r;
     return search(w);
 }
@@ -193,6 +294,7 @@ ready* thread_pool::search(worker& w) noexcept {
         if (r != nullptr) {
             if (w.called)
                 helped(w, true);
+            keep_watched();
             return r;
         }
         if ((w.steals_pay || w.called || w.watched_long) && idle_.begin_search()) {
@@ -200,8 +302,10 @@ ready* thread_pool::search(worker& w) noexcept {
             // The last searcher hands the search on when it found something: there may be more.
             if (idle_.end_search() && r != nullptr && w.steals_pay && anything_to_steal(w))
                 wake_one(false);
-            if (r != nullptr)
+            if (r != nullptr) {
+                keep_watched();
                 return r;
+            }
         }
         // Whether thefts pay or not: timers of the others are never left to wait.
         if (fire_due_timers(true, w))
@@ -216,16 +320,30 @@ ready* thread_pool::search(worker& w) noexcept {
     }
 }
 
+// Who pushed while this worker searched, or was on its way to, has called nobody (help_wanted, schedule). Now that it has found work, and
+// may be long about it, somebody else has to look after the rest.
+void thread_pool::keep_watched() noexcept {
+    auto const state = idle_.hint(); // at least as new as this worker's own end_search()
+    if (state.sleeping == 0 || state.searching != 0 || state.watched)
+        return;
+    bool const others_awake = state.sleeping + 1 < workers_.size();
+    if (others_awake || !injected_.empty())
+        wake_one(true);
+}
+
 ready* thread_pool::take_injected(worker& w) noexcept {
-    std::array<ready*, most_at_once> items;
-    std::size_t const n = injected_.pop(items.data(), items.size());
-    if (n == 0)
+    ready* const first = injected_.pop_all();
+    if (first == nullptr)
         return nullptr;
-    for (std::size_t i = 1; i < n; ++i)
-        w.queue.push(*items[i]);
-    if (n > 1)
+    ready* rest = first->next;
+    for (ready* r = rest; r != nullptr;) {
+        ready* const next = r->next;
+        push(w, *r);
+        r = next;
+    }
+    if (rest != nullptr)
         help_wanted(w);
-    return items[0];
+    return first;
 }
 
 void thread_pool::note_theft(worker& w, std::size_t tasks) noexcept {
@@ -242,7 +360,7 @@ ready* thread_pool::steal(worker& w) noexcept {
         worker& victim = *workers_[(start + i) % n];
         if (&victim == &w)
             continue;
-        if (ready* const r = victim.forked.steal()) {
+        if (ready* const r = victim.lane.deque.steal()) {
             note_theft(w, 1);
             return r;
         }
@@ -251,7 +369,7 @@ ready* thread_pool::steal(worker& w) noexcept {
             continue;
         note_theft(w, taken);
         for (std::size_t k = 1; k < taken; ++k)
-            w.queue.push(*items[k]);
+            push(w, *items[k]);
         return items[0];
     }
     return nullptr;
@@ -259,7 +377,7 @@ ready* thread_pool::steal(worker& w) noexcept {
 
 bool thread_pool::anything_to_steal(worker const& w) const noexcept {
     return std::any_of(workers_.begin(), workers_.end(), [&](auto const& other) {
-        return !other->forked.empty() || other->queue.size() > (other.get() == &w ? 0 : 1);
+        return !other->lane.deque.empty() || other->queue.size() > (other.get() == &w ? 0 : 1);
     });
 }
 
@@ -323,20 +441,27 @@ void thread_pool::sleep(worker& w) noexcept {
     }
     if (!stay_awake)
         w.sleep.park(deadline);
-    if (idle_.end_sleep(w.index)) {
-        idle_.end_search(); // who woke this worker counted it as searching
-        w.called = true;
-    }
+    if (idle_.end_sleep(w.index))
+        awake(w);
     w.watched_long = role == idle_set::role::watcher && !w.called;
 }
 
-// Everybody sleeps: if nothing outside is under way either, the next thing to happen is the next deadline.
-bool thread_pool::advance_virtual_time() noexcept {
-    time_point const deadline = next_deadline();
-    if (deadline == time_point::max() || clock_.outside.load() != 0)
-        return false;
-    clock_.advance_to(std::max(deadline, clock_.now()));
-    return true;
+// Who woke this worker counted it as searching.
+void thread_pool::awake(worker& w) noexcept {
+    idle_.end_search();
+    w.called = true;
 }
 
-} // namespace aya::detail
+// If everybody sleeps (somebody may have been woken since this worker was the last one to announce it), and nothing outside is under
+// way either, the next thing to happen is the next deadline.
+bool thread_pool::advance_virtual_time() noexcept {
+    return idle_.while_all_sleep([this] {
+        time_point const deadline = next_deadline();
+        if (deadline == time_point::max() || clock_.waiting.load() == 0 || clock_.outside.load() != 0 || !injected_.empty())
+            return false;
+        clock_.advance_to(std::max(deadline, clock_.now()));
+        return true;
+    });
+}
+
+} // namespace aya::inline v1::detail

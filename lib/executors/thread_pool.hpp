@@ -3,30 +3,32 @@
 #pragma once
 
 #include "platform/futex.hpp"
-#include "scheduler/fork_deque.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
+#include <aya/detail/fork_lane.hpp>
 #include <aya/detail/scheduler.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 struct clock_source;
+class thread_setup;
 
 class thread_pool final : public scheduler {
 public:
-    /// Starts the workers. Throws std::system_error when not even one thread can be had.
-    thread_pool(runtime_core& owner, std::size_t workers, clock_source& clock);
+    /// Starts the workers; lazy ones, when they are first woken. Throws std::system_error when there are not enough threads.
+    thread_pool(runtime_core& owner, bool debug, std::size_t workers, bool lazy, thread_setup const& setup, clock_source& clock);
     /// Runs what is queued, then stops and joins the workers. Not on a worker.
     ~thread_pool();
 
@@ -38,12 +40,15 @@ public:
 
     [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
 
+    /// For a thread that is about to wait for a task: starts the first worker if it could not be started before. Throws std::system_error.
+    void require_worker();
+
 private:
     struct alignas(64) worker : thread_context {
-        worker(bool shared) : queue(shared) {}
+        worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }
 
         ready_queue queue; // woken tasks
-        fork_deque forked; // forked work
+        fork_lane lane;    // forked work
         timer_queue timers;
         parker sleep;
         std::uint32_t tick = 0;
@@ -55,10 +60,13 @@ private:
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
         time_point stolen_at{};
-        std::thread thread;
+        bool started = false; // belongs to who took the worker from the sleepers
+        std::thread thread;   // while the pool runs, under starting_
     };
 
-    void run_worker(worker& w) noexcept;
+    void run_worker(worker& w, bool woken) noexcept;
+    void start(worker& w, bool woken);
+    void start_late(worker& w) noexcept;
     [[nodiscard]] ready* next(worker& w) noexcept;
     [[nodiscard]] ready* search(worker& w) noexcept;
     [[nodiscard]] ready* steal(worker& w) noexcept;
@@ -66,23 +74,33 @@ private:
     bool fire_due_timers(bool of_all, worker& w) noexcept;
     [[nodiscard]] bool anything_to_steal(worker const& w) const noexcept;
     void sleep(worker& w) noexcept;
+    void awake(worker& w) noexcept;
     bool advance_virtual_time() noexcept;
+    friend struct fork_lane;
+    void push(worker& w, ready& r) noexcept;
     void help_wanted(worker& w) noexcept;
+    void keep_watched() noexcept;
     void wake_one(bool need_watcher) noexcept;
+    static void wake_for_timer(void* pool) noexcept;
     void helped(worker& w, bool found) noexcept;
     static void note_theft(worker& w, std::size_t tasks) noexcept;
     void judge_theft(worker& w) noexcept;
     [[nodiscard]] time_point next_deadline() const noexcept;
 
     clock_source& clock_;
+    thread_setup const& setup_;
+    bool const lazy_;
     task_registry registry_;
     idle_set idle_;
     injection_queue injected_;
-    timer_queue foreign_timers_; // armed by threads that are no workers
+    timer_queue foreign_timers_{&wake_for_timer, this}; // armed by threads that are no workers
     std::vector<std::unique_ptr<worker>> workers_;
     // How often in a row helpers came for nothing, as an exponent: work that is over before a helper arrives should not call one.
     std::atomic<std::uint32_t> fruitless_{0};
+    std::atomic<std::uint32_t> posting_{0}; // foreign threads inside schedule()
     std::atomic<bool> stopping_{false};
+    std::mutex starting_; // held while a lazy worker's thread is started
+    std::atomic<std::size_t> running_{0}; // lazy workers that have a thread
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

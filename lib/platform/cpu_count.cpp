@@ -11,7 +11,7 @@
 
 #include <sched.h>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::size_t usable_cpu_count() {
     return count;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// The smaller of the affinity mask and the cgroup quota (versions 1 and 2, every level), rounded up; at least 1.
 [[nodiscard]] std::size_t usable_cpu_count();
@@ -14,4 +14,4 @@ namespace aya::detail {
 /// tree mounted at `root`; 0 when there is no limit.
 [[nodiscard]] std::size_t cgroup_cpu_limit(std::string const& self_cgroup, std::string const& root);
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// Sleeps while `word` holds `expected`, until woken or `deadline`. May return early for no reason.
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, time_point deadline) noexcept;
@@ -20,7 +20,7 @@ public:
     void park(time_point deadline) noexcept {
         // The exchanges are seq_cst: whatever the unparking thread wrote before is visible after the park.
         if (state_.exchange(parked) == notified) {
-            state_.store(empty);
+            state_.exchange(empty); // an exchange: it must see what a second unpark() came with
             return;
         }
         do {
@@ -39,4 +39,4 @@ private:
     std::atomic<std::uint32_t> state_{empty};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -3,36 +3,100 @@
 // free blocks a size class and serves itself from them with plain loads and stores; full magazines move to a depot that all
 // threads share, and come back from there. So memory that one thread allocates and another frees, for ever, goes round
 // and stays bounded, and the depot's lock is taken once in `magazine_blocks` operations at most.
+//
+// Blocks are cut from chunks, which are never given back. Where a limit says that there are enough chunks, blocks come from the heap one by one; they
+// go through the threads' magazines like all others, and are told apart by their addresses when a full magazine would move to the depot.
 #include <aya/detail/frame_memory.hpp>
 
 #include <aya/config.hpp>
 #include <aya/detail/spin_lock.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <new>
+#include <utility>
+#include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
-constexpr std::size_t granule = 32;
-constexpr std::size_t class_count = 32; // up to 1 KiB; larger frames are rare enough for the global heap
-constexpr std::size_t largest = granule * class_count;
-constexpr std::size_t magazine_blocks = 64;
+constexpr std::size_t class_count = frame_cache::class_count;
+constexpr std::uint32_t magazine_blocks = 64;
 constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
-struct block {
-    block* next;
-    block* next_magazine; // valid in the first block of a magazine in the depot
+using block = frame_block;
+
+/// A magazine for `magazine_blocks`; as a default, an empty one.
+struct magazine : frame_magazine {
+    magazine() noexcept : frame_magazine{nullptr, magazine_blocks} {}
+    static magazine full(block* head) noexcept {
+        magazine m;
+        m.head = head;
+        m.room = 0;
+        return m;
+    }
+    [[nodiscard]] std::uint32_t count() const noexcept { return magazine_blocks - room; }
 };
 
-struct magazine {
-    block* head = nullptr;
-    std::uint32_t count = 0;
+/// Where all depots have their chunks from.
+class chunk_source {
+public:
+    /// Null when the limit is reached.
+    std::byte* allocate() {
+        std::lock_guard const guard(mutex_);
+        if ((chunks_.size() + 1) * chunk_size > limit_) {
+            // Relaxed: who holds a block of the heap has it from here, or from somebody who told it more than this.
+            exceeded_.store(true, std::memory_order_relaxed);
+            return nullptr;
+        }
+        chunks_.push_back(nullptr);
+        try {
+            chunks_.back() = static_cast<std::byte*>(::operator new(chunk_size));
+        } catch (...) {
+            chunks_.pop_back();
+            throw;
+        }
+        sorted_ = false;
+        return chunks_.back();
+    }
+
+    void limit(std::size_t bytes) noexcept {
+        std::lock_guard const guard(mutex_);
+        limit_ = std::min(limit_, bytes);
+    }
+
+    /// Whether there may be blocks of the heap's about.
+    [[nodiscard]] bool exceeded() const noexcept { return exceeded_.load(std::memory_order_relaxed); } // see allocate()
+
+    /// Whether `b` was cut from a chunk.
+    [[nodiscard]] bool owns(void const* b) noexcept {
+        std::lock_guard const guard(mutex_);
+        if (!std::exchange(sorted_, true))
+            std::sort(chunks_.begin(), chunks_.end());
+        auto const* const address = static_cast<std::byte const*>(b);
+        auto const after = std::upper_bound(chunks_.begin(), chunks_.end(), address);
+        return after != chunks_.begin() && address < *(after - 1) + chunk_size;
+    }
+
+private:
+    friend void for_every_lock(void (*f)(spin_lock&));
+
+    spin_lock mutex_; // taken under a depot's
+    std::vector<std::byte*> chunks_;
+    bool sorted_ = true;
+    std::size_t limit_ = std::numeric_limits<std::size_t>::max();
+    std::atomic<bool> exceeded_{false};
 };
 
-constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
+// Never destroyed, like the depots.
+chunk_source& chunks() {
+    static auto* const all = new chunk_source;
+    return *all;
+}
 
 /// Full magazines, and the chunk that new blocks are cut from.
 class alignas(64) depot {
@@ -42,7 +106,7 @@ public:
         if (full_ != nullptr) {
             block* const head = full_;
             full_ = head->next_magazine;
-            return {head, magazine_blocks};
+            return magazine::full(head);
         }
         return carve(size_class);
     }
@@ -55,23 +119,38 @@ public:
 
 private:
     // Half a page at a time, so that a program with few tasks touches little memory.
+    static constexpr std::size_t handful = 2048;
     magazine carve(std::size_t size_class) {
-        std::size_t const size = (size_class + 1) * granule;
+        std::size_t const size = (size_class + 1) * frame_cache::granule;
         if (chunk_left_ < size) {
-            chunk_ = static_cast<std::byte*>(::operator new(chunk_size));
+            std::byte* const chunk = chunks().allocate();
+            if (chunk == nullptr)
+                return from_heap(size);
+            chunk_ = chunk;
             chunk_left_ = chunk_size;
         }
         magazine m;
-        while (m.count < magazine_blocks && chunk_left_ >= size && m.count * size < 2048) {
-            auto* const b = reinterpret_cast<block*>(chunk_);
+        while (m.room != 0 && chunk_left_ >= size && m.count() * size < handful) {
+            m.keep(reinterpret_cast<block*>(chunk_));
             chunk_ += size;
             chunk_left_ -= size;
-            b->next = m.head;
-            m.head = b;
-            ++m.count;
         }
         return m;
     }
+
+    static magazine from_heap(std::size_t size) {
+        magazine m;
+        m.keep(static_cast<block*>(::operator new(size)));
+        while (m.room != 0 && m.count() * size < handful) {
+            void* const b = ::operator new(size, std::nothrow);
+            if (b == nullptr)
+                break;
+            m.keep(static_cast<block*>(b));
+        }
+        return m;
+    }
+
+    friend void for_every_lock(void (*f)(spin_lock&));
 
     spin_lock mutex_;
     block* full_ = nullptr;
@@ -85,11 +164,6 @@ depot* depots() {
     return all;
 }
 
-struct thread_cache {
-    magazine active[class_count];
-    magazine spare[class_count]; // empty or full; keeps a thread at the edge of a magazine away from the depot
-};
-
 // A thread that ends gives everything to the depot; partly full magazines are joined block by block.
 struct leftovers {
     spin_lock mutex;
@@ -101,9 +175,52 @@ leftovers& left() {
     return *all;
 }
 
-// Trivial to make and to destroy, so that an access needs no guard; its cleaner is made in the slow paths.
-constinit thread_local thread_cache cache;
+// In the order in which they are taken.
+void for_every_lock(void (*f)(spin_lock&)) {
+    f(left().mutex);
+    for (std::size_t c = 0; c < class_count; ++c)
+        f(depots()[c].mutex_);
+    f(chunks().mutex_);
+}
 
+void give_block(block* b, std::size_t size_class) noexcept {
+    if (chunks().exceeded() && !chunks().owns(b)) [[unlikely]] {
+        ::operator delete(b);
+        return;
+    }
+    leftovers& all = left();
+    std::lock_guard const guard(all.mutex);
+    magazine& partial = all.partial[size_class];
+    partial.keep(b);
+    if (partial.room == 0) {
+        depots()[size_class].give(partial.head);
+        partial = {};
+    }
+}
+
+void give_all(frame_magazine& m, std::size_t size_class) noexcept {
+    while (m.head != nullptr) {
+        block* const b = m.head;
+        m.head = b->next;
+        give_block(b, size_class);
+    }
+    m = {}; // no room: whoever uses it next asks the library
+}
+
+/// A full magazine that its thread has no room for.
+void give_magazine(frame_magazine& m, std::size_t size_class) noexcept {
+    if (chunks().exceeded()) [[unlikely]] {
+        give_all(m, size_class);
+        return;
+    }
+    depots()[size_class].give(m.head);
+    m = {};
+}
+
+// Null or full; keeps a thread at the edge of a magazine away from the depot.
+constinit thread_local frame_magazine spares[class_count];
+
+// Made in the slow paths, which every thread takes that uses the cache.
 struct cache_cleaner {
     bool used = false;
     ~cache_cleaner();
@@ -111,31 +228,18 @@ struct cache_cleaner {
 thread_local cache_cleaner cleaner;
 
 cache_cleaner::~cache_cleaner() {
-    auto& [active, spare] = cache;
     for (std::size_t c = 0; c < class_count; ++c) {
-        if (spare[c].head != nullptr)
-            depots()[c].give(spare[c].head);
-        leftovers& all = left();
-        std::lock_guard const guard(all.mutex);
-        magazine& partial = all.partial[c];
-        while (active[c].head != nullptr) {
-            block* const b = active[c].head;
-            active[c].head = b->next;
-            b->next = partial.head;
-            partial.head = b;
-            if (++partial.count == magazine_blocks) {
-                depots()[c].give(partial.head);
-                partial = {};
-            }
-        }
-        active[c] = spare[c] = {};
+        if (spares[c].head != nullptr)
+            give_magazine(spares[c], c);
+        give_all(this_frame_cache.active[c], c);
     }
 }
 
-[[gnu::noinline]] void* refill(std::size_t size_class) {
+// The magazine is empty.
+void* refill(std::size_t size_class) {
     cleaner.used = true;
-    magazine& active = cache.active[size_class];
-    magazine& spare = cache.spare[size_class];
+    frame_magazine& active = this_frame_cache.active[size_class];
+    frame_magazine& spare = spares[size_class];
     if (spare.head != nullptr) {
         active = spare;
         spare = {};
@@ -144,49 +248,61 @@ cache_cleaner::~cache_cleaner() {
     }
     block* const b = active.head;
     active.head = b->next;
-    --active.count;
+    ++active.room;
     return b;
 }
 
-[[gnu::noinline]] void put_aside(std::size_t size_class) noexcept {
-    cleaner.used = true;
-    magazine& active = cache.active[size_class];
-    magazine& spare = cache.spare[size_class];
-    if (spare.head != nullptr)
-        depots()[size_class].give(spare.head);
-    spare = active;
-    active = {};
+// The magazine is full, or was never used.
+void make_room(std::size_t size_class) noexcept {
+    cleaner.used = true; // also of a thread that only ever frees
+    frame_magazine& active = this_frame_cache.active[size_class];
+    frame_magazine& spare = spares[size_class];
+    if (active.head != nullptr) {
+        if (spare.head != nullptr)
+            give_magazine(spare, size_class);
+        spare = active;
+    }
+    active = magazine();
 }
 
 } // namespace
 
-void* allocate_frame(std::size_t size) {
-    // Under a sanitizer every block is the heap's own, so that use after free is seen.
-    if (AYA_SANITIZED || size > largest)
+constinit thread_local frame_cache this_frame_cache;
+
+// Under a sanitizer every block is the heap's own, so that use after free is seen. A file that is compiled without one finds the cache
+// empty and without room, and asks here too.
+void* allocate_frame_slowly(std::size_t size) {
+    if (AYA_SANITIZED || size > frame_cache::largest)
         return ::operator new(size);
-    std::size_t const c = class_of(size);
-    magazine& active = cache.active[c];
-    block* const b = active.head;
-    if (b == nullptr) [[unlikely]]
+    std::size_t const c = frame_cache::class_of(size);
+    frame_magazine& active = this_frame_cache.active[c];
+    if (active.head == nullptr)
         return refill(c);
+    // A file that is compiled with a sanitizer, and a library without.
+    block* const b = active.head;
     active.head = b->next;
-    --active.count;
+    ++active.room;
     return b;
 }
 
-void release_frame(void* memory, std::size_t size) noexcept {
-    if (AYA_SANITIZED || size > largest) {
+void release_frame_slowly(void* memory, std::size_t size) noexcept {
+    if (AYA_SANITIZED || size > frame_cache::largest) {
         ::operator delete(memory);
         return;
     }
-    std::size_t const c = class_of(size);
-    if (cache.active[c].count == magazine_blocks) [[unlikely]]
-        put_aside(c);
-    magazine& active = cache.active[c];
-    auto* const b = static_cast<block*>(memory);
-    b->next = active.head;
-    active.head = b;
-    ++active.count;
+    std::size_t const c = frame_cache::class_of(size);
+    if (this_frame_cache.active[c].room == 0)
+        make_room(c);
+    this_frame_cache.active[c].keep(static_cast<block*>(memory));
 }
 
-} // namespace aya::detail
+void limit_frame_memory(std::size_t bytes) noexcept { chunks().limit(bytes); }
+
+void lock_frame_memory() noexcept {
+    for_every_lock([](spin_lock& l) { l.lock(); });
+}
+void unlock_frame_memory() noexcept {
+    for_every_lock([](spin_lock& l) { l.unlock(); });
+}
+
+} // namespace aya::inline v1::detail

@@ -22,7 +22,7 @@
 #include <mutex>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class idle_set {
 public:
@@ -39,6 +39,8 @@ public:
     [[nodiscard]] snapshot hint() const noexcept {
         return unpack(word_.load(std::memory_order_relaxed)); // see above: a stale value costs a watch period
     }
+    /// For fork_lane, which looks at the number of sleepers alone.
+    [[nodiscard]] std::atomic<std::uint32_t> const& word() const noexcept { return word_; }
     /// The word as the total order has it. Publishes everything that the caller did before.
     [[nodiscard]] snapshot exact() noexcept { return unpack(word_.fetch_add(0)); }
 
@@ -68,6 +70,13 @@ public:
         return mine;
     }
 
+    /// Counts `worker`, which has no thread yet, as asleep. It is no watcher.
+    void add_unstarted(std::uint32_t worker) noexcept {
+        std::lock_guard const guard(mutex_);
+        sleepers_.push_back(worker); // reserved
+        word_.fetch_add(one_sleeping);
+    }
+
     /// Announces that `worker` is awake again, woken or by itself. True if it was counted as awake by who woke it, as a searcher.
     bool end_sleep(std::uint32_t worker) noexcept {
         std::lock_guard const guard(mutex_);
@@ -79,6 +88,13 @@ public:
             }
         }
         return true;
+    }
+
+    /// Calls `f` if every worker sleeps, and keeps them asleep meanwhile. True if `f` was called and says so.
+    template <class F>
+    [[nodiscard]] bool while_all_sleep(F f) noexcept {
+        std::lock_guard const guard(mutex_);
+        return sleepers_.size() == workers_ && f();
     }
 
     /// When the watcher wakes for a timer; time_point::max() until it has decided.
@@ -129,4 +145,4 @@ private:
     std::atomic<std::int64_t> watcher_deadline_{time_point::max().time_since_epoch().count()};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -1,49 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ready work from threads that are no workers. moodycamel's queue keeps the order of each producing thread, which is all that is
-// promised here.
+// Ready work from threads that are no workers: first in, first out. A stack that is only ever emptied whole, so it has no ABA problem,
+// and whose finder turns it round (Treiber, 1986). It needs no memory, and no fences, which ThreadSanitizer would not understand.
 #pragma once
 
 #include <aya/detail/task_state.hpp>
 
-#include <concurrentqueue/concurrentqueue.h>
-
 #include <atomic>
-#include <cstddef>
+#include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class injection_queue {
 public:
-    /// Any thread. Throws std::bad_alloc.
-    void push(ready& r) {
-        r.next = nullptr;
-        count_.fetch_add(1);
-        // The queue orders its slots with fences, which ThreadSanitizer does not model; this pair it sees (and x86 gets it for nothing).
-        published_.store(true, std::memory_order_release);
-        if (!queue_.enqueue(&r)) {
-            count_.fetch_sub(1);
-            throw std::bad_alloc();
+    /// Any thread. True when the queue was empty.
+    bool push(ready& r) noexcept {
+        ready* head = newest_.load(std::memory_order_relaxed); // first guess
+        do {
+            r.next = head;
+            // Seq_cst: what `r` points to is visible to who takes it, and a look of empty() comes before or after this.
+        } while (!newest_.compare_exchange_weak(head, &r));
+        return head == nullptr;
+    }
+
+    /// Everything that is there, by `next`, oldest first; null when there is nothing. Any thread.
+    [[nodiscard]] ready* pop_all() noexcept {
+        if (newest_.load(std::memory_order_relaxed) == nullptr) // a hint; who must be sure asks empty()
+            return nullptr;
+        ready* newest = newest_.exchange(nullptr);
+        ready* oldest = nullptr;
+        while (newest != nullptr) {
+            ready* const next = std::exchange(newest->next, oldest);
+            oldest = std::exchange(newest, next);
         }
+        return oldest;
     }
 
-    /// Up to `limit` items. May find none while a push is under way; empty() is false then.
-    std::size_t pop(ready** items, std::size_t limit) {
-        if (count_.load(std::memory_order_relaxed) == 0) // a hint; who must be sure asks empty()
-            return 0;
-        std::size_t const n = queue_.try_dequeue_bulk(items, limit);
-        (void)published_.load(std::memory_order_acquire);
-        if (n != 0)
-            count_.fetch_sub(n);
-        return n;
-    }
-
-    /// Seq_cst: false for every push that came before in the total order.
-    [[nodiscard]] bool empty() const noexcept { return count_.load() == 0; }
+    /// Seq_cst: false for every push that came before in the total order, until it is taken.
+    [[nodiscard]] bool empty() const noexcept { return newest_.load() == nullptr; }
 
 private:
-    moodycamel::ConcurrentQueue<ready*> queue_;
-    std::atomic<std::size_t> count_{0};
-    std::atomic<bool> published_{false};
+    alignas(64) std::atomic<ready*> newest_{nullptr};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -17,25 +17,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class ready_queue {
 public:
     /// `shared` is false when there are no thieves, ever: the owner then takes without a locked instruction.
     explicit ready_queue(bool shared, std::size_t capacity = 256) : shared_(shared) { replace_ring(capacity); }
 
-    /// Owner only. Throws std::bad_alloc when the ring must grow and cannot.
-    void push(ready& r) {
+    /// Owner only. False when the ring must grow and there is no memory.
+    [[nodiscard]] bool push(ready& r) noexcept {
         std::uint64_t const tail = tail_.load(std::memory_order_relaxed); // only the owner writes it
         if (tail - head_cache_ >= current_->capacity()) [[unlikely]] {
             head_cache_ = head_.load(std::memory_order_acquire); // R2
-            if (tail - head_cache_ >= current_->capacity())
-                grow(tail);
+            if (tail - head_cache_ >= current_->capacity() && !grow(tail))
+                return false;
         }
         current_->put(tail, &r);
         tail_.store(tail + 1, std::memory_order_release); // R1
+        return true;
     }
 
     /// Owner only. Null when empty.
@@ -101,12 +103,17 @@ private:
         std::unique_ptr<std::atomic<ready*>[]> slots_;
     };
 
-    void grow(std::uint64_t tail) {
-        ring const& old = *current_;
-        auto bigger = std::make_unique<ring>(old.capacity() * 2);
-        for (std::uint64_t i = head_cache_; i != tail; ++i)
-            bigger->put(i, old.get(i));
-        adopt(std::move(bigger));
+    bool grow(std::uint64_t tail) noexcept {
+        try {
+            ring const& old = *current_;
+            auto bigger = std::make_unique<ring>(old.capacity() * 2);
+            for (std::uint64_t i = head_cache_; i != tail; ++i)
+                bigger->put(i, old.get(i));
+            adopt(std::move(bigger));
+            return true;
+        } catch (std::bad_alloc const&) {
+            return false;
+        }
     }
     void replace_ring(std::size_t capacity) { adopt(std::make_unique<ring>(capacity)); }
     void adopt(std::unique_ptr<ring> r) {
@@ -125,4 +132,4 @@ private:
     alignas(64) std::atomic<std::uint64_t> head_{0};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

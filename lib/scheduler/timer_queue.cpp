@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 constexpr std::size_t arity = 4; // shallower than a binary heap, and the children share a cache line
@@ -18,6 +18,8 @@ bool timer_queue::arm(timer& t, time_point deadline) {
     if (t.position != 0)
         return false;
     publish_next();
+    if (earlier_ != nullptr)
+        earlier_(of_);
     return true;
 }
 
@@ -87,4 +89,4 @@ void timer_queue::publish_next() noexcept {
     next_.store(heap_.empty() ? time_point::max().time_since_epoch().count() : heap_.front().deadline);
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

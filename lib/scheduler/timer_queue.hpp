@@ -10,10 +10,15 @@
 #include <cstdint>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class timer_queue {
 public:
+    /// `earlier(*of)` is called when a timer becomes the earliest, with mutex() held: for timers that are armed by other threads than the one that
+    /// waits for their deadlines.
+    using alarm = void (*)(void* of) noexcept;
+    explicit timer_queue(alarm earlier = nullptr, void* of = nullptr) noexcept : earlier_(earlier), of_(of) {}
+
     spin_lock& mutex() noexcept { return mutex_; }
 
     /// Both with mutex() held. arm() throws std::bad_alloc and returns true when `t` is now the earliest.
@@ -48,10 +53,12 @@ private:
     void remove(std::size_t position) noexcept;
     void publish_next() noexcept;
 
+    alarm const earlier_;
+    void* const of_;
     spin_lock mutex_;
     std::vector<entry> heap_;
     std::uint64_t sequence_ = 0;
     std::atomic<std::int64_t> next_{time_point::max().time_since_epoch().count()};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-namespace aya {
+namespace aya::inline v1 {
 
 void event::set() noexcept {
     detail::wait_list::batch woken;
@@ -35,4 +35,4 @@ void event::wait_awaiter::finish() {
         task().throw_cancelled();
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 void queue_core::task_done() {
     wait_list::batch finished;
@@ -32,4 +32,4 @@ bool join_queue_awaiter::suspend(task_state& task, std::coroutine_handle<> h) no
     return true;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

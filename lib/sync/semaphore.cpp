@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/sync/semaphore.hpp>
 
+#include <limits>
 #include <mutex>
 
-namespace aya {
+namespace aya::inline v1 {
 
 bool semaphore::try_acquire() noexcept {
     std::lock_guard const hold(mutex_);
@@ -14,16 +15,21 @@ bool semaphore::try_acquire() noexcept {
     return true;
 }
 
-void semaphore::release() noexcept {
+void semaphore::release() noexcept { (void)release_below(std::numeric_limits<std::size_t>::max()); }
+
+bool semaphore::release_below(std::size_t limit) noexcept {
     detail::waiter* next = nullptr;
     {
         std::lock_guard const hold(mutex_);
+        if (permits_ >= limit)
+            return false;
         next = waiters_.take_first();
         if (next == nullptr)
             ++permits_;
     }
     if (next != nullptr)
         next->task().wake();
+    return true;
 }
 
 bool semaphore::locked() const noexcept {
@@ -52,4 +58,4 @@ void semaphore::acquire_awaiter::finish() {
     self.throw_cancelled();
 }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 wait_list::~wait_list() {
     for (unsigned round = 0;; ++round) {
@@ -15,7 +15,7 @@ wait_list::~wait_list() {
             for (waiter const* w = first_; w != nullptr; w = w->next_)
                 all_cancelled = all_cancelled && w->claim_.load() == waiter::claim::canceller;
             if (!all_cancelled) {
-                std::fputs("aya: a queue, mutex, semaphore or event was destroyed while tasks wait on it\n", stderr);
+                std::fputs("aya: a queue or a primitive of aya/sync was destroyed while tasks wait on it\n", stderr);
                 std::abort();
             }
             if (first_ == nullptr)
@@ -38,11 +38,16 @@ void wait_list::unlink(waiter& w) noexcept {
     (w.next_ == nullptr ? last_ : w.next_->previous_) = w.previous_;
 }
 
-waiter* wait_list::take_first() noexcept {
+waiter* wait_list::take_first_of_some() noexcept {
     for (waiter* w = first_; w != nullptr; w = w->next_) {
         waiter::claim expected = waiter::claim::none;
         // A waiter that a canceller has claimed stays linked: the canceller is on its way to unlink it.
         if (w->claim_.compare_exchange_strong(expected, waiter::claim::waker)) {
+            unlink(*w);
+            return w;
+        }
+        if (expected == waiter::claim::assured) {
+            w->claim_.store(waiter::claim::waker);
             unlink(*w);
             return w;
         }
@@ -52,13 +57,20 @@ waiter* wait_list::take_first() noexcept {
 
 wait_list::batch wait_list::take_all() noexcept {
     batch all;
-    waiter** end = &all.first_;
-    while (waiter* const w = take_first()) {
-        w->next_ = nullptr;
-        *end = w;
-        end = &w->next_;
-    }
+    while (waiter* const w = take_first())
+        all.add(*w);
     return all;
+}
+
+void wait_list::adopt(waiter& w) noexcept {
+    w.claim_.store(waiter::claim::assured);
+    push_back(w);
+}
+
+void wait_list::batch::add(waiter& w) noexcept {
+    w.next_ = nullptr;
+    (last_ == nullptr ? first_ : last_->next_) = &w;
+    last_ = &w;
 }
 
 void wait_list::batch::wake_all() noexcept {
@@ -67,6 +79,7 @@ void wait_list::batch::wake_all() noexcept {
         first_ = w.next_; // read before the waiter may go away
         w.task_->wake();
     }
+    last_ = nullptr;
 }
 
 void waiter::suspend_on(wait_list& list, task_state& task, std::coroutine_handle<> resume_point) noexcept {
@@ -86,13 +99,17 @@ waiter::result waiter::finish_wait() noexcept {
     return {late_cancel || !woken, woken};
 }
 
-suspension::verdict waiter::request_cancel(cancel_walk&) noexcept {
+bool waiter::claim_for_cancel() noexcept {
     claim expected = claim::none;
-    if (!claim_.compare_exchange_strong(expected, claim::canceller))
+    return claim_.compare_exchange_strong(expected, claim::canceller);
+}
+
+suspension::verdict waiter::request_cancel(cancel_walk&) noexcept {
+    if (!claim_for_cancel())
         return verdict::too_late;
     std::lock_guard const guard(*list_->mutex_);
     list_->unlink(*this);
     return verdict::claimed;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

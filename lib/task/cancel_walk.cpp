@@ -4,11 +4,22 @@
 #include "task/cancel_walk.hpp"
 
 #include <algorithm>
+#include <new>
 #include <string>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
-void cancel_walk::forward(task_state& target, task_state* waiting) {
+bool cancel_walk::make_room(std::size_t tasks) noexcept {
+    try {
+        if (steps_.capacity() - steps_.size() < tasks)
+            steps_.reserve(std::max(2 * steps_.capacity(), steps_.size() + tasks));
+        return true;
+    } catch (std::bad_alloc const&) {
+        return false;
+    }
+}
+
+void cancel_walk::forward(task_state& target, task_state* waiting) noexcept {
     steps_.push_back({state_reference::share(target),
                       waiting == nullptr ? state_reference() : state_reference::share(*waiting), depth_ + 1});
 }
@@ -20,10 +31,18 @@ bool cancel_walk::request(task_state& t, bool count) {
         t.unlock(word);
         return false;
     }
+    if ((word & task_state::future_bit) != 0) {
+        t.unlock(word);
+        return t.complete_cancelled(message_);
+    }
     if (count)
         word += task_state::one_request;
     if (task_state::phase_of(word) == task_state::phase::active) {
         t.set_cancel_message(message_);
+        if (!for_scope_)
+            word &= ~task_state::scope_only_bit;
+        else if ((word & task_state::must_cancel_bit) == 0)
+            word |= task_state::scope_only_bit;
         t.unlock(word | task_state::must_cancel_bit);
         return true;
     }
@@ -44,7 +63,7 @@ void cancel_walk::ask_suspension(task_state& t, std::uint64_t word) {
         // A second request before the task resumed: the first one's message is the one delivered.
         if ((word & task_state::cancel_claimed_bit) == 0)
             t.set_cancel_message(message_);
-        t.unlock(word | task_state::must_cancel_bit);
+        t.unlock((word & ~task_state::scope_only_bit) | task_state::must_cancel_bit);
         break;
     case suspension::verdict::forwarded:
         t.unlock(word);
@@ -62,7 +81,7 @@ void cancel_walk::deliver(task_state& t, suspension& s) {
     }
     std::string const message = t.cancel_message();
     message_ = message;
-    ask_suspension(t, word & ~task_state::must_cancel_bit);
+    ask_suspension(t, word & ~task_state::pending_bits);
     visit_forwarded();
     message_ = {};
 }
@@ -70,6 +89,7 @@ void cancel_walk::deliver(task_state& t, suspension& s) {
 bool cancel_walk::run(task_state& t) {
     if (!request(t, true))
         return false;
+    for_scope_ = false;
     visit_forwarded();
     return true;
 }
@@ -102,4 +122,4 @@ void cancel_walk::visit_forwarded() {
     }
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

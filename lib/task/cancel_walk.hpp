@@ -9,15 +9,20 @@
 #include <string_view>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class cancel_walk {
 public:
-    explicit cancel_walk(std::string_view message) noexcept : message_(message) {}
+    explicit cancel_walk(std::string_view message, bool for_scope = false) noexcept : message_(message), for_scope_(for_scope) {}
 
-    /// Called by suspension::request_cancel for each task that the request goes on to. `waiting` is asked again if the target
-    /// turns out to be done; null where the waiting task remembers the request itself.
-    void forward(task_state& target, task_state* waiting);
+    /// Called by suspension::request_cancel before it forwards the request to `tasks` tasks. False when memory is short: the wait must
+    /// end then, as in a circle, so that the request is not lost.
+    [[nodiscard]] bool make_room(std::size_t tasks) noexcept;
+    /// For each task that the request goes on to. `waiting` is asked again if the target turns out to be done; null where the
+    /// waiting task remembers the request itself.
+    void forward(task_state& target, task_state* waiting) noexcept;
+
+    [[nodiscard]] std::string_view message() const noexcept { return message_; }
 
     /// True while the walk asks a task that it has come from: tasks await each other in a circle. A wait that would forward the
     /// request ends then instead, which undoes the deadlock.
@@ -42,6 +47,7 @@ private:
     [[nodiscard]] bool closes_circle(task_state& t, std::size_t depth) noexcept;
 
     std::string_view message_;
+    bool for_scope_; // of the first task
     std::vector<step> steps_; // last one first
     std::size_t depth_ = 0; // of the task that is asked
     // Brent's cycle detection (1980) along the current path: a task that is met again deeper is its own ancestor. It begins at a
@@ -52,4 +58,4 @@ private:
     bool in_circle_ = false;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -2,19 +2,26 @@
 // The parts of a task that most tasks do not have.
 #pragma once
 
+#include "executors/elsewhere.hpp"
 #include "executors/report_sink.hpp"
+#include "platform/stack_trace.hpp"
 
 #include <aya/detail/task_state.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 struct task_state::details {
     std::string name;
     std::string cancel_message;           // of the request that is delivered next
     std::shared_ptr<report_sink> reports; // of a task that failed
+    std::shared_ptr<callback_hub> callbacks; // of a future, which may outlive its runtime
+    std::optional<stack_trace> created;      // in debug mode
+    std::vector<placement> homes;            // the schedulers of executors that it has run on
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -3,31 +3,41 @@
 
 #include "task/cancel_walk.hpp"
 
+#include <aya/detail/spin_lock.hpp>
 #include <aya/errors.hpp>
+#include <aya/task_handle.hpp>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 void join_awaiter::notified(completion& c, task_state&) noexcept {
-    task_state& waiter = *static_cast<join_awaiter&>(c).waiter_;
-    waiter.wake(); // the awaiter may be gone after this
+    auto& self = static_cast<join_awaiter&>(c);
+    task_state& waiter = *self.waiter_;
+    claim expected = claim::none;
+    if (self.claim_.compare_exchange_strong(expected, claim::target))
+        waiter.wake();
+    else
+        self.claim_.store(claim::canceller_seen);
+    // The awaiter may be gone now.
 }
 
 suspension::verdict join_awaiter::request_cancel(cancel_walk& walk) noexcept {
     if (!shielded_ && !walk.in_circle()) {
         if (target_->done())
             return verdict::too_late;
-        walk.forward(*target_, waiter_);
-        return verdict::forwarded;
+        if (walk.make_room(1)) {
+            walk.forward(*target_, waiter_);
+            return verdict::forwarded;
+        }
     }
-    if (!target_->remove_completion(*this))
-        return verdict::too_late;
-    cancelled_ = true;
-    return verdict::claimed;
+    claim expected = claim::none;
+    return claim_.compare_exchange_strong(expected, claim::canceller) ? verdict::claimed : verdict::too_late;
 }
 
 bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
     if (&waiter == target_.get())
         throw_invalid_state("aya::task_handle: a task cannot await itself");
+    if (&waiter.home() != &target_->home() && !same_runtime(waiter.home(), *target_))
+        throw_other_runtime("aya::task_handle");
     waiter_ = &waiter;
     state_reference const keep = target_; // this awaiter may be gone once it is suspended
     if (keep->join_from(waiter, *this, *this, h))
@@ -37,9 +47,13 @@ bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
 }
 
 void join_awaiter::finish_suspended_wait() {
-    bool const cancelled = waiter_->end_wait() || cancelled_;
-    if (cancelled)
+    bool const late_cancel = waiter_->end_wait();
+    bool const claimed = claim_.load() != claim::target;
+    if (claimed && !target_->remove_completion(*this))
+        for (unsigned round = 0; claim_.load() != claim::canceller_seen; ++round)
+            relax(round); // the target's end is on its way through notified()
+    if (late_cancel || claimed)
         waiter_->throw_cancelled();
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

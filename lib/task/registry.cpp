@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "task/registry.hpp"
 
+#include "executors/current_thread.hpp"
+
 #include <aya/detail/scheduler.hpp>
 
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 task_registry::task_registry(std::size_t shards)
     : shards_(std::make_unique<shard[]>(shards)), shard_count_(static_cast<std::uint32_t>(shards)) {}
 
 void task_registry::add(task_state& t) noexcept {
-    thread_context const* const context = this_thread();
-    t.registry_shard_ = context == nullptr ? 0 : context->index % shard_count_;
+    thread_context const* const context = current_thread;
+    std::uint64_t const number = context == nullptr ? 0 : context->index % shard_count_;
+    t.registry_shard_ = number & 0xfff;
     shard& s = shards_[t.registry_shard_];
     std::lock_guard const guard(s.mutex);
     t.registry_next_ = s.head;
@@ -56,4 +59,4 @@ std::size_t task_registry::size() noexcept {
     return total;
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

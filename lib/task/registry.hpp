@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class task_registry {
 public:
@@ -37,4 +37,4 @@ private:
     std::uint32_t shard_count_;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -7,7 +7,7 @@
 
 #include <mutex>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 time_point deadline_after(duration d) noexcept {
     return d <= duration::zero() ? time_point::min() : saturating_add(now(), d);
@@ -50,4 +50,4 @@ void sleep_awaiter::await_resume() {
         task_->throw_cancelled();
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/detail/task_state.hpp>
 
+#include "executors/current_thread.hpp"
 #include "executors/runtime_core.hpp"
 #include "task/cancel_walk.hpp"
+#include "task/context.hpp"
 #include "task/details.hpp"
 #include "task/registry.hpp"
 
@@ -15,7 +17,7 @@
 #include <atomic>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 namespace {
 
@@ -36,39 +38,90 @@ std::uint64_t next_id() noexcept {
 
 task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibility v)
     : ready(&run_first), registered_(v == visibility::registered), resume_point_(frame), scheduler_(&home),
-      id_(next_id()) {
+      id_(next_id() & (~std::uint64_t{0} >> 12)), context_(share_current_context()) {
+    if (home.is_elsewhere()) [[unlikely]] {
+        keep_home(home);
+        run = &run_first_elsewhere;
+    }
+    if (home.debug()) [[unlikely]]
+        note_creation();
     if (registered_)
         home.registry().add(*this);
+    if (v == visibility::future) {
+        word_.store(future_bit, std::memory_order_relaxed); // nobody else knows it yet
+        // Whoever sets it may do so, and drop it, when the runtime is gone.
+        writable_details().reports = home.owner().reports();
+        writable_details().callbacks = home.owner().callbacks();
+    }
+}
+
+void task_state::note_creation() noexcept {
+    try {
+        writable_details().created = stack_trace::here();
+    } catch (std::bad_alloc const&) {
+        // It will not be known.
+    }
+}
+
+std::string task_state::created() const {
+    return details_ != nullptr && details_->created ? details_->created->text() : std::string(); // never changes
+}
+
+state_reference task_state::behind(ready& r) noexcept {
+    bool const task = r.run == &run_first || r.run == &run_again || r.run == &run_first_elsewhere || r.run == &run_again_elsewhere;
+    return task ? state_reference::share(static_cast<task_state&>(r)) : state_reference();
 }
 
 void task_state::ensure_registered() noexcept {
     std::uint64_t const word = lock();
-    if (phase_of(word) != phase::done && !registered_) {
+    if (phase_of(word) != phase::done && !registered_ && (word & future_bit) == 0) {
         registered_ = true;
-        scheduler_->registry().add(*this);
+        home().registry().add(*this);
     }
     unlock(word);
 }
 
-task_state::~task_state() { delete details_; }
+task_state::~task_state() {
+    if (context_ != nullptr) {
+        no_longer_current(); // nor for the values' destructors
+        release_context(*context_);
+    }
+    delete details_;
+}
 
 void task_state::release() noexcept {
     // Release: what this holder did to the task happens before its end. Acquire: the last one sees what all others did.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
         return;
+    if (error_)
+        no_longer_current(); // neither for the report's handler nor for the exception's destructor
     if (ending_ == ending::failed && !retrieved_.load(std::memory_order_relaxed)) // ordered by the decrement above
         report_unretrieved();
     delete this;
 }
 
+void task_state::no_longer_current() noexcept {
+    thread_context* const context = current_thread;
+    if (context != nullptr && context->current == task_pointer(*this))
+        context->current = {};
+}
+
 void task_state::report_unretrieved() noexcept {
     if (details_ == nullptr || details_->reports == nullptr)
         return;
+    // The handler runs outside the task that happened to drop the last handle, and with the values of the one that failed.
+    thread_context* const thread = current_thread;
+    task_pointer const outer = thread == nullptr ? task_pointer() : std::exchange(thread->current, {});
     try {
-        details_->reports->report({"Task exception was never retrieved", name(), error_});
+        thread_context_scope const values(std::exchange(context_, nullptr));
+        bool const future = (word_.load(std::memory_order_relaxed) & future_bit) != 0; // never changes
+        details_->reports->report(
+            {future ? "Future exception was never retrieved" : "Task exception was never retrieved", name(), error_, created()});
     } catch (std::bad_alloc const&) {
         // No memory for the name; nothing is left to tell with.
     }
+    if (thread != nullptr)
+        thread->current = outer;
 }
 
 // --- the word ---------------------------------------------------------------------------------------------------------
@@ -130,7 +183,7 @@ bool task_state::end_wait() noexcept {
             continue;
         }
         std::uint64_t const changed =
-            word & ~(static_cast<std::uint64_t>(phase::waiting) | must_cancel_bit | cancel_claimed_bit);
+            word & ~(static_cast<std::uint64_t>(phase::waiting) | pending_bits | cancel_claimed_bit);
         // Acquire: pairs with the canceller's unlock(); its last look at the suspension is over.
         if (word_.compare_exchange_weak(word, changed, std::memory_order_acq_rel, std::memory_order_relaxed))
             return (word & must_cancel_bit) != 0;
@@ -142,65 +195,26 @@ bool task_state::take_pending_cancel() noexcept {
     if ((word_.load(std::memory_order_relaxed) & must_cancel_bit) == 0) [[likely]]
         return false;
     std::uint64_t const word = lock();
-    unlock(word & ~must_cancel_bit);
+    unlock(word & ~pending_bits);
     return (word & must_cancel_bit) != 0;
+}
+
+void task_state::postpone_cancel() noexcept {
+    std::uint64_t const word = lock();
+    unlock(word | must_cancel_bit);
 }
 
 bool task_state::cancel_pending() const noexcept {
     return (word_.load(std::memory_order_acquire) & must_cancel_bit) != 0; // a snapshot
 }
 
-// --- cancellation -------------------------------------------------------------------------------------------------------
+// --- callbacks ----------------------------------------------------------------------------------------------------------
 
-bool task_state::cancel(std::string_view message) {
-    mark_retrieved();
-    return cancel_walk(message).run(*this);
+std::shared_ptr<callback_hub> task_state::callbacks() const {
+    if ((word_.load(std::memory_order_relaxed) & future_bit) != 0) // never changes
+        return details_->callbacks;
+    return home().owner().callbacks();
 }
-
-std::uint32_t task_state::uncancel() noexcept {
-    std::uint64_t word = lock();
-    if (word >= one_request)
-        word -= one_request;
-    if (word < one_request)
-        word &= ~must_cancel_bit;
-    unlock(word);
-    return static_cast<std::uint32_t>(word >> 32);
-}
-
-std::uint32_t task_state::cancelling() const noexcept {
-    return static_cast<std::uint32_t>(word_.load(std::memory_order_acquire) >> 32); // a snapshot
-}
-
-task_state::details& task_state::writable_details() {
-    if (details_ == nullptr)
-        details_ = new details;
-    return *details_;
-}
-
-void task_state::set_cancel_message(std::string_view message) noexcept {
-    if (details_ == nullptr && message.empty())
-        return;
-    try {
-        writable_details().cancel_message = message;
-    } catch (std::bad_alloc const&) {
-        // The request counts, its text does not.
-    }
-}
-
-std::string task_state::cancel_message() const {
-    return details_ == nullptr ? std::string() : details_->cancel_message;
-}
-
-std::string task_state::take_cancel_message() {
-    std::string message;
-    std::uint64_t const word = lock();
-    if (details_ != nullptr)
-        message.swap(details_->cancel_message);
-    unlock(word);
-    return message;
-}
-
-void task_state::throw_cancelled() { throw cancelled_error(take_cancel_message()); }
 
 // --- name ---------------------------------------------------------------------------------------------------------------
 
@@ -208,10 +222,15 @@ std::string task_state::name() const {
     auto& self = const_cast<task_state&>(*this); // the lock bit is the only thing that changes
     std::string result;
     std::uint64_t const word = self.lock();
-    if (details_ != nullptr)
-        result = details_->name;
+    try {
+        if (details_ != nullptr)
+            result = details_->name;
+    } catch (...) {
+        self.unlock(word);
+        throw;
+    }
     self.unlock(word);
-    return result.empty() ? fmt::format("Task-{}", id_) : result;
+    return result.empty() ? fmt::format("{}-{}", (word & future_bit) != 0 ? "Future" : "Task", id()) : result;
 }
 
 void task_state::set_name(std::string_view name) {
@@ -270,6 +289,15 @@ bool task_state::add_completion(completion& c) noexcept {
     return open;
 }
 
+bool task_state::add_late_completion(completion& c) noexcept {
+    std::uint64_t const word = lock();
+    bool const open = phase_of(word) != phase::done || (word & notifying_bit) != 0;
+    if (open)
+        link(c);
+    unlock(word);
+    return open;
+}
+
 bool task_state::remove_completion(completion& c) noexcept {
     std::uint64_t const word = lock();
     bool const linked = c.next != nullptr;
@@ -296,38 +324,60 @@ bool task_state::join_from(task_state& waiter, completion& c, suspension& s,
 
 // --- running --------------------------------------------------------------------------------------------------------------
 
-void task_state::resume(task_state& t) noexcept {
-    thread_context* const context = this_thread();
-    context->current = &t;
-    t.resume_point_.resume();
-    // In trampoline builds each coroutine leaves its successor here. `t` may be gone by now.
-    while (context->transfer) {
-        std::coroutine_handle<> const next = std::exchange(context->transfer, nullptr);
-        next.resume();
-    }
-    context->current = nullptr;
+void run_step(thread_context& here, task_pointer task, std::coroutine_handle<> h) noexcept {
+    here.current = task;
+    h.resume();
+    // In trampoline builds each coroutine leaves its successor here. The task may be gone by now.
+    while (here.transfer)
+        std::exchange(here.transfer, nullptr).resume();
+    here.current = {};
 }
 
-void task_state::run_again(ready& r) noexcept { resume(static_cast<task_state&>(r)); }
+void task_state::run_again(ready& r) noexcept {
+    auto& t = static_cast<task_state&>(r);
+    run_step(*current_thread, t, t.resume_point_);
+}
 
 void task_state::run_first(ready& r) noexcept {
     auto& t = static_cast<task_state&>(r);
     t.run = &run_again;
-    if (t.take_pending_cancel()) [[unlikely]] {
-        t.resume_point_.destroy();
-        t.error_ = std::make_exception_ptr(cancelled_error(t.take_cancel_message()));
-        t.finish(ending::cancelled);
-        return;
-    }
-    resume(t);
+    t.begin_first_step();
 }
 
-void task_state::wake() noexcept { scheduler_->schedule(*this); }
+void task_state::begin_first_step() noexcept {
+    if (take_pending_cancel()) [[unlikely]] {
+        resume_point_.destroy();
+        error_ = std::make_exception_ptr(cancelled_error(take_cancel_message()));
+        finish(ending::cancelled);
+        return;
+    }
+    run_step(*current_thread, *this, resume_point_);
+}
+
+bool task_state::start_eagerly() noexcept {
+    constexpr std::uint32_t deepest = 32;
+    thread_context* const context = current_thread;
+    if (context == nullptr || context->home != &home() || context->eager_depth == deepest)
+        return false;
+    // The creator's step goes on afterwards, on this thread: nobody else resumes a running task.
+    task_pointer const creator = context->current;
+    std::coroutine_handle<> const transfer = std::exchange(context->transfer, nullptr);
+    ++context->eager_depth;
+    run = home().is_elsewhere() ? &run_again_elsewhere : &run_again;
+    begin_first_step(); // it may be gone after this, but for the caller's handle
+    --context->eager_depth;
+    context->current = creator;
+    context->transfer = transfer;
+    return true;
+}
+
+void task_state::wake() noexcept { home().schedule(*this); }
 
 void task_state::finish(ending how) noexcept {
+    bool const delivered = (end_flags_ & fatal) != 0 && home().owner().end_run(error_);
     std::uint64_t word = lock();
     if (registered_)
-        scheduler_->registry().remove(*this);
+        home().registry().remove(*this);
     if (how == ending::returned && (word & must_cancel_bit) != 0) {
         // Asked to stop after its last suspension: the result is dropped, as asyncio does it.
         how = ending::cancelled;
@@ -336,13 +386,21 @@ void task_state::finish(ending how) noexcept {
     }
     ending_ = how;
     if (how == ending::failed) {
+        // Relaxed: published with `done`. A cancel() request has silenced the report (as in asyncio), but not of what comes after it.
+        retrieved_.store(delivered || (end_flags_ & spoken_for) != 0, std::memory_order_relaxed);
         // The report, if there has to be one, may come after the runtime is gone.
         try {
-            writable_details().reports = scheduler_->owner().reports();
+            writable_details().reports = home().owner().reports();
         } catch (std::bad_alloc const&) {
         }
     }
-    word = (word & ~(phase_mask | must_cancel_bit)) | static_cast<std::uint64_t>(phase::done);
+    publish_end(word);
+    release();
+}
+
+// With the lock held; releases it.
+void task_state::publish_end(std::uint64_t word) noexcept {
+    word = (word & ~(phase_mask | pending_bits)) | static_cast<std::uint64_t>(phase::done) | notifying_bit;
     // One at a time, unlocked for each call: a notified awaiter may go away, and others may be removed meanwhile.
     while (completions_ != nullptr) {
         completion& c = *completions_;
@@ -351,8 +409,40 @@ void task_state::finish(ending how) noexcept {
         c.notify(c, *this);
         word = lock();
     }
-    unlock(word);
-    release();
+    unlock(word & ~notifying_bit);
 }
 
-} // namespace aya::detail
+// --- a future's end -------------------------------------------------------------------------------------------------------
+
+bool task_state::claim_result() noexcept {
+    std::uint64_t const word = lock();
+    bool const open = phase_of(word) != phase::done && (word & claimed_result_bit) == 0;
+    unlock(open ? word | claimed_result_bit : word);
+    return open;
+}
+
+void task_state::unclaim_result() noexcept { unlock(lock() & ~claimed_result_bit); }
+
+bool task_state::complete(ending how, std::exception_ptr error) noexcept {
+    std::uint64_t const word = lock();
+    if (phase_of(word) == phase::done) {
+        unlock(word);
+        return false;
+    }
+    error_ = std::move(error);
+    ending_ = how;
+    publish_end(word);
+    return true;
+}
+
+bool task_state::complete_cancelled(std::string_view message) noexcept {
+    cancelled_error why;
+    try {
+        why = cancelled_error(std::string(message));
+    } catch (std::bad_alloc const&) {
+        // The request counts, its text does not.
+    }
+    return complete(ending::cancelled, std::make_exception_ptr(std::move(why)));
+}
+
+} // namespace aya::inline v1::detail

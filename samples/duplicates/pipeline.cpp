@@ -19,7 +19,7 @@ constexpr std::size_t entries_a_step = 4096;  // directory entries the walk sees
 // content_files stays below 1024, the usual limit.
 constexpr std::size_t most_readers = 32;
 constexpr std::size_t content_files = 16;
-constexpr std::uint64_t content_bytes = 4 << 20;
+constexpr std::uint64_t content_bytes = 16 << 20;
 
 // A job that reads a lot does it in steps. On the loop's own thread a step takes about a millisecond, for
 // nobody else can run meanwhile; on a pool it may take longer.

@@ -178,3 +178,23 @@ TEST_CASE("C6: a gather inside a task inside a gather: every leaf is cancelled")
         }
     });
 }
+
+TEST_CASE("C20: the message reaches a task that waits for a gather of outcomes") {
+    everywhere([]() -> aya::task<> {
+        std::string message;
+        auto waiting = [](std::string* seen) -> aya::task<> {
+            try {
+                std::vector<aya::task<>> parts;
+                parts.push_back(test::forever());
+                (void)co_await aya::gather(aya::return_exceptions, std::move(parts));
+            } catch (aya::cancelled_error const& e) {
+                *seen = e.message();
+            }
+        };
+        auto const h = aya::create_task(waiting, &message);
+        co_await test::settle();
+        h.cancel("enough");
+        co_await h;
+        CHECK(message == "enough");
+    });
+}

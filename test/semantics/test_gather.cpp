@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -124,6 +125,28 @@ TEST_CASE("G6: return_exceptions puts exceptions and cancellations at their plac
         CHECK_THROWS_AS((void)a.value(), std::runtime_error);
         CHECK(b.cancelled());
         CHECK(c.value() == 3);
+    });
+}
+
+TEST_CASE("G6: return_exceptions, with coroutines alone, and a range of them") {
+    everywhere([]() -> aya::task<> {
+        auto const [a, b, c] = co_await aya::gather(aya::return_exceptions, fail_after(0ms, "at once"), fail_after(1ms, "no"), after(5ms, 3));
+        CHECK(aya::now() == aya::time_point(5ms));
+        CHECK_THROWS_WITH_AS((void)a.value(), "at once", std::runtime_error);
+        CHECK_THROWS_WITH_AS((void)b.value(), "no", std::runtime_error);
+        CHECK(c.value() == 3);
+
+        std::vector<aya::task<int>> parts;
+        for (int i = 0; i < 100; ++i)
+            parts.push_back(i % 3 == 0 ? fail_after(std::chrono::milliseconds(i % 2), "no") : after(std::chrono::milliseconds(i % 4), int{i}));
+        auto const outcomes = co_await aya::gather(aya::return_exceptions, std::move(parts));
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+            if (i % 3 == 0)
+                CHECK_THROWS_AS((void)outcomes[i].value(), std::runtime_error);
+            else
+                CHECK(outcomes[i].value() == static_cast<int>(i));
+        }
+        CHECK(outcomes.size() == 100);
     });
 }
 
@@ -282,5 +305,68 @@ TEST_CASE("G18: a task has failed, and the gathering one is cancelled before it 
         CHECK(gathering.cancelled());
         CHECK_FALSE(failing.cancelled());
         CHECK(failing.exception() != nullptr);
+    });
+}
+
+TEST_CASE("G17: tasks of two runtimes in one gather, wait or await are refused") {
+    aya::runtime other(test::kind{1}.options());
+    aya::event never;
+    auto wait = [&]() -> aya::task<> { co_await never.wait(); };
+    auto const foreign = other.spawn(wait);
+    test::on_every_runtime([&](aya::runtime& rt) {
+        auto body = [&]() -> aya::task<> {
+            auto own = []() -> aya::task<> { co_return; };
+            bool refused = co_await test::throws<std::invalid_argument>(aya::gather(foreign));
+            CHECK(refused);
+            refused = co_await test::throws<std::invalid_argument>(aya::gather(own(), foreign, own()));
+            CHECK(refused);
+            refused = co_await test::throws<std::invalid_argument>(aya::wait(std::vector<aya::task_handle<>>(1, foreign)));
+            CHECK(refused);
+            refused = co_await test::throws<std::invalid_argument>(foreign);
+            CHECK(refused);
+            refused = co_await test::throws<std::invalid_argument>(aya::shield(foreign));
+            CHECK(refused);
+        };
+        rt.block_on(body);
+        CHECK_FALSE(foreign.done());
+    });
+    never.set();
+    other.wait(foreign);
+}
+
+TEST_CASE("G4: what a failed gather left behind goes on, also when a gather around it is cancelled later") {
+    everywhere([]() -> aya::task<> {
+        bool finished = false;
+        std::atomic<bool> computed{false}; // by two tasks at once
+        auto orphan = [&]() -> aya::task<> {
+            co_await aya::sleep(200ms);
+            // Its own children are not concerned either.
+            auto compute = [&]() -> aya::task<> {
+                computed = true;
+                co_return;
+            };
+            co_await aya::gather(compute(), compute());
+            finished = true;
+        };
+        auto fail = []() -> aya::task<> {
+            co_await aya::sleep(10ms);
+            throw std::runtime_error("first");
+        };
+        auto parent = [&]() -> aya::task<> {
+            try {
+                co_await aya::gather(orphan(), fail());
+            } catch (std::runtime_error const&) {
+            }
+            co_await test::forever();
+        };
+        auto outer = [&]() -> aya::task<> { co_await aya::gather(parent(), test::forever()); };
+        auto const h = aya::create_task(outer);
+        co_await aya::sleep(60ms);
+        h.cancel();
+        bool const cancelled = co_await test::throws<aya::cancelled_error>(h);
+        CHECK(cancelled);
+        co_await aya::sleep(400ms);
+        CHECK(finished);
+        CHECK(computed.load());
     });
 }

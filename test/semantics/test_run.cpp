@@ -44,6 +44,18 @@ TEST_CASE("R1: a new runtime for each run; main's result is returned, its except
     });
 }
 
+TEST_CASE("R1: block_on on an event loop returns when its task is done, though another one keeps yielding") {
+    aya::runtime rt(test::kind{0}.options());
+    auto busy = []() -> aya::task<> {
+        for (int i = 0; i < 1'000'000; ++i) // far longer than block_on may take; without a limit, a defect would be a hang
+            co_await aya::yield();
+    };
+    auto const h = rt.spawn(busy);
+    auto quick = []() -> aya::task<> { co_await aya::yield(); };
+    rt.block_on(quick);
+    CHECK_FALSE(h.done());
+}
+
 TEST_CASE("R2: run inside a task is refused, on every worker") {
     on_two_kinds([](aya::runtime_options const& options) {
         auto body = []() -> aya::task<> {
@@ -120,6 +132,7 @@ TEST_CASE("R6: run waits for a call in a thread, even if its caller was cancelle
         std::atomic<bool> running{false};
         std::atomic<bool> go{false};
         std::atomic<bool> ended{false};
+        std::atomic<bool> main_ends{false};
         auto call = [&] {
             running.store(true);
             test::eventually_outside([&] { return go.load(); });
@@ -133,12 +146,13 @@ TEST_CASE("R6: run waits for a call in a thread, even if its caller was cancelle
             h.cancel();
             bool const cancelled = co_await test::throws<aya::cancelled_error>(h);
             CHECK(cancelled);
+            main_ends.store(true);
         };
         test::thread_crew crew;
         auto const at_end = [&] { go.store(true); };
         crew.add([&] {
-            test::eventually_outside([&] { return running.load(); });
-            for (int i = 0; i < 1000; ++i) // main has probably ended meanwhile; if not, the test is only weaker
+            test::eventually_outside([&] { return main_ends.load(); });
+            for (int i = 0; i < 1000; ++i) // run() has probably begun to wait meanwhile; if not, the test is only weaker
                 std::this_thread::yield();
             at_end();
         });
@@ -205,3 +219,23 @@ TEST_CASE("R11: a handler of the program's own stays in place") {
     CHECK(child.read_line() == "own handler");
     CHECK(child.exit_code() == 5);
 }
+TEST_CASE("R4: a leftover that ends with an exception during shutdown is reported") {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
+        test::report_log log;
+        aya::runtime_options options = test::kind{workers}.options();
+        options.virtual_time = true;
+        options.exception_handler = log.handler();
+        auto leftover = []() -> aya::task<> {
+            (void)co_await test::throws<aya::cancelled_error>(test::forever());
+            throw std::runtime_error("while shutting down");
+        };
+        auto main = [&]() -> aya::task<int> {
+            (void)aya::create_task(leftover);
+            co_await aya::sleep(1ms);
+            co_return 5;
+        };
+        CHECK(aya::run(options, main) == 5);
+        CHECK(log.count() == 1);
+    }
+}
+

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -101,5 +102,21 @@ TEST_CASE("S8: sleepers wake in the order of their deadlines, equal ones in the 
             all.push_back(aya::create_task(sleeper, delays[i], i));
         co_await aya::gather(all);
         CHECK(order == std::vector<int>{1, 4, 7, 3, 6, 0, 2, 5});
+    });
+}
+
+TEST_CASE("S2: sleep(d, value) gives the value") {
+    everywhere([]() -> aya::task<> {
+        int const number = co_await aya::sleep(1ms, 42);
+        CHECK(number == 42);
+        auto owner = co_await aya::sleep(0ms, std::make_unique<int>(7)); // moved through
+        CHECK(*owner == 7);
+        auto const [a, b] = co_await aya::gather(aya::sleep(2ms, std::string("a")), aya::sleep(1ms, std::string("b")));
+        CHECK(a + b == "ab");
+        auto const h = aya::create_task(aya::sleep(1h, 1));
+        co_await test::settle();
+        h.cancel();
+        bool const cancelled = co_await test::throws<aya::cancelled_error>(h);
+        CHECK(cancelled);
     });
 }

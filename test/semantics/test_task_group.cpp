@@ -454,3 +454,36 @@ TEST_CASE("TG29: three nested groups, a child of the outermost fails: only that 
         co_await aya::yield();
     });
 }
+
+TEST_CASE("task_group: an empty task is refused, and the group still ends") {
+    everywhere([]() -> aya::task<> {
+        auto body = [](aya::task_group& group) -> aya::task<> {
+            CHECK_THROWS_AS((void)group.create_task(aya::task<int>()), aya::invalid_state_error);
+            co_return;
+        };
+        co_await aya::with_task_group(body);
+    });
+}
+
+TEST_CASE("TG17: a body that gathers the child that fails gets the group's cancellation, as one that awaits it does") {
+    in_order([]() -> aya::task<> {
+        bool cancelled = false;
+        auto body = [](aya::task_group& group, bool* seen) -> aya::task<> {
+            auto failing = []() -> aya::task<int> {
+                co_await aya::yield();
+                throw std::runtime_error("child");
+            };
+            std::vector<aya::task_handle<int>> children;
+            children.push_back(group.create_task(failing));
+            try {
+                co_await aya::gather(children);
+            } catch (aya::cancelled_error const&) {
+                *seen = true;
+                throw;
+            }
+        };
+        bool const failed = co_await test::throws<aya::exception_group>(aya::with_task_group(body, &cancelled));
+        CHECK(failed);
+        CHECK(cancelled);
+    });
+}

@@ -234,3 +234,118 @@ TEST_CASE("TG3: the task is cancelled before the group's block begins: nothing o
         CHECK_FALSE(ran);
     });
 }
+
+// Only a task can run a block, and only the block makes a group.
+static_assert(!std::is_default_constructible_v<aya::task_group> && !std::is_copy_constructible_v<aya::task_group>);
+
+TEST_CASE("TG21: a block is entered once") {
+    everywhere([]() -> aya::task<> {
+        auto body = [](aya::task_group&) -> aya::task<> { co_return; };
+        aya::task<> block = aya::with_task_group(body);
+        co_await std::move(block);
+        bool const refused = co_await test::throws<aya::invalid_state_error>(std::move(block));
+        CHECK(refused);
+    });
+}
+
+TEST_CASE("TG24: the parent cannot be done before its children, however it is cancelled: so none fails without a parent") {
+    everywhere([]() -> aya::task<> {
+        bool child_ended = false;
+        bool group_threw = false;
+        auto child = [&]() -> aya::task<> {
+            (void)co_await test::throws<aya::cancelled_error>(test::forever());
+            co_await aya::sleep(10ms); // longer than the parent is asked to stop
+            child_ended = true;
+            throw std::runtime_error("late");
+        };
+        auto body = [&](aya::task_group& group) -> aya::task<> {
+            (void)group.create_task(child);
+            co_await test::forever();
+        };
+        auto parent = [&]() -> aya::task<> {
+            try {
+                co_await aya::with_task_group(body);
+            } catch (aya::exception_group const& g) {
+                group_threw = child_ended && g.exceptions().size() == 1;
+            }
+        };
+        auto const h = aya::create_task(parent);
+        for (int i = 0; i < 3; ++i) {
+            co_await test::settle();
+            h.cancel();
+        }
+        (void)co_await aya::wait(std::vector<aya::task_handle<>>(1, h));
+        CHECK(child_ended);
+        CHECK(group_threw);
+    });
+}
+
+TEST_CASE("TG25: cancel() of a group ends children and body, and the block throws nothing; again, or too late, it does nothing") {
+    everywhere([]() -> aya::task<> {
+        int cancelled = 0;
+        aya::task_group* kept = nullptr;
+        auto child = [&]() -> aya::task<> {
+            if (co_await test::throws<aya::cancelled_error>(test::forever()))
+                throw aya::cancelled_error();
+        };
+        std::vector<aya::task_handle<>> children;
+        auto body = [&](aya::task_group& group) -> aya::task<> {
+            kept = &group;
+            for (int i = 0; i < 3; ++i)
+                children.push_back(group.create_task(child));
+            co_await test::settle();
+            group.cancel();
+            group.cancel();
+            CHECK_THROWS_AS((void)group.create_task(child), aya::invalid_state_error);
+            co_await test::forever();
+        };
+        co_await aya::with_task_group(body);
+        for (auto const& c : children)
+            cancelled += c.cancelled() ? 1 : 0;
+        CHECK(cancelled == 3);
+        CHECK(aya::current_task().cancelling() == 0);
+        co_await aya::yield();
+
+        // By a child, while the body is over already; then by the body without a suspension after it.
+        auto by_child = [](aya::task_group& group) -> aya::task<> {
+            (void)group.create_task(test::forever());
+            (void)group.create_task([](aya::task_group& g) -> aya::task<> {
+                co_await aya::yield();
+                g.cancel();
+            }, std::ref(group));
+            co_return;
+        };
+        co_await aya::with_task_group(by_child);
+        auto at_once = [](aya::task_group& group) -> aya::task<int> {
+            group.cancel();
+            co_return 7;
+        };
+        int const value = co_await aya::with_task_group(at_once);
+        CHECK(value == 7);
+        co_await aya::yield();
+
+        // A body with a result that is cut short has none.
+        auto cut = [](aya::task_group& group) -> aya::task<int> {
+            group.cancel();
+            co_await aya::yield();
+            co_return 7;
+        };
+        bool const none = co_await test::throws<aya::cancelled_error>(aya::with_task_group(cut));
+        CHECK(none);
+        CHECK(aya::current_task().cancelling() == 0);
+    });
+}
+
+TEST_CASE("TG25: a cancellation from outside is not taken for the group's own") {
+    everywhere([]() -> aya::task<> {
+        auto body = [](aya::task_group& group) -> aya::task<> {
+            group.cancel();
+            aya::current_task().cancel("from outside");
+            co_await test::forever();
+        };
+        auto parent = [&]() -> aya::task<> { co_await aya::with_task_group(body); };
+        auto const h = aya::create_task(parent);
+        (void)co_await aya::wait(std::vector<aya::task_handle<>>(1, h));
+        CHECK(h.cancelled());
+    });
+}

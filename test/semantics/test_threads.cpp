@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <functional>
 #include <stdexcept>
 #include <thread>
 
@@ -185,4 +187,35 @@ TEST_CASE("X11: a handle of a spawned task cancels it, tells of its end, and wai
         co_return;
     };
     rt.block_on(inside);
+}
+
+TEST_CASE("X6: once the pools are shut down, to_thread and to_cpu refuse") {
+    for (std::size_t const workers : {std::size_t{1}, std::size_t{2}, std::size_t{8}}) {
+        std::atomic<int> refused{0};
+        {
+            aya::runtime rt(test::kind{workers}.options());
+            std::atomic<bool> running{false};
+            // A job that goes on while the runtime ends, and starts tasks that want the pools.
+            auto job = [&] {
+                running = true;
+                auto ask = [](std::atomic<int>* count) -> aya::task<> {
+                    try {
+                        co_await aya::to_thread([] {});
+                    } catch (aya::broken_executor const&) {
+                        ++*count;
+                    }
+                };
+                // One at a time, with pauses: the runtime waits for the tasks that are left before it shuts the pools down.
+                for (int i = 0; i < 10'000 && refused.load() == 0; ++i) {
+                    auto const h = rt.spawn(ask, &refused);
+                    (void)test::eventually_outside([&] { return h.done(); });
+                    std::this_thread::sleep_for(1ms);
+                }
+            };
+            auto start = [](std::function<void()> f) -> aya::task<> { co_await aya::to_thread(std::move(f)); };
+            (void)rt.spawn(start, std::function<void()>(job));
+            CHECK(test::eventually_outside([&] { return running.load(); }));
+        }
+        CHECK(refused.load() != 0);
+    }
 }

@@ -22,6 +22,25 @@ aya::task<bool> times_out(std::chrono::milliseconds d, F body) {
     return test::throws<E>(aya::timeout(d, std::move(body)));
 }
 
+// Leaves the task with one request counted and delivered.
+aya::task<> cancelled_once() {
+    aya::current_task().cancel();
+    bool const delivered = co_await test::throws<aya::cancelled_error>(test::forever());
+    CHECK(delivered);
+    CHECK(aya::current_task().cancelling() == 1);
+}
+
+aya::task<> nothing() { co_return; }
+
+aya::task<bool> next_yield_throws() {
+    try {
+        co_await aya::yield();
+    } catch (aya::cancelled_error const&) {
+        co_return true;
+    }
+    co_return false;
+}
+
 } // namespace
 
 TEST_CASE("TO1: expired() is false while active and after a timely end, true from the expiry on") {
@@ -352,5 +371,37 @@ TEST_CASE("TO21: the deadline counts from the call, not from the await; when() i
         bool const late = co_await test::throws<aya::timeout_error>(std::move(scoped));
         CHECK(late);
         CHECK(aya::now() == aya::time_point(10ms));
+    });
+}
+
+TEST_CASE("TO19: a cancellation that was pending at entry and is taken back inside leaves the timeout its own") {
+    everywhere([]() -> aya::task<> {
+        auto body = []() -> aya::task<> {
+            try {
+                co_await aya::yield();
+            } catch (aya::cancelled_error const&) {
+                aya::current_task().uncancel();
+            }
+            co_await test::forever();
+        };
+        aya::current_task().cancel();
+        bool timed_out = false;
+        try {
+            co_await aya::timeout(1ms, body);
+        } catch (aya::timeout_error const&) {
+            timed_out = true;
+        }
+        CHECK(timed_out);
+        CHECK(aya::current_task().cancelling() == 0);
+    });
+}
+
+TEST_CASE("TO8: a scope that was over at entry leaves no request behind after an earlier cancellation") {
+    everywhere([]() -> aya::task<> {
+        co_await cancelled_once();
+        co_await aya::timeout(0ms, nothing);
+        CHECK(aya::current_task().cancelling() == 1);
+        bool const late = co_await next_yield_throws();
+        CHECK_FALSE(late);
     });
 }

@@ -178,3 +178,14 @@ TEST_CASE("W9: a task's exception is not thrown by wait, and stays unretrieved u
         },
         options);
 }
+
+TEST_CASE("W7: tasks that are done already: the wait gives them at once") {
+    everywhere([]() -> aya::task<> {
+        auto nothing = []() -> aya::task<> { co_return; };
+        auto const h = aya::create_task(nothing);
+        co_await h;
+        auto const [done, pending] = co_await aya::wait(std::vector<aya::task_handle<>>(1, h));
+        CHECK(done.size() == 1);
+        CHECK(pending.empty());
+    });
+}

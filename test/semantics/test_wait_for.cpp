@@ -28,6 +28,25 @@ aya::task<int> fail_after(std::chrono::milliseconds d) {
     throw std::out_of_range("own");
 }
 
+// Leaves the task with one request counted and delivered.
+aya::task<> cancelled_once() {
+    aya::current_task().cancel();
+    bool const delivered = co_await test::throws<aya::cancelled_error>(test::forever());
+    CHECK(delivered);
+    CHECK(aya::current_task().cancelling() == 1);
+}
+
+aya::task<> nothing() { co_return; }
+
+aya::task<bool> next_yield_throws() {
+    try {
+        co_await aya::yield();
+    } catch (aya::cancelled_error const&) {
+        co_return true;
+    }
+    co_return false;
+}
+
 } // namespace
 
 TEST_CASE("WF1: in time, the value or the exception is passed through") {
@@ -283,5 +302,15 @@ TEST_CASE("WF14: timeout_error has the cancellation as its cause") {
             }
         }
         CHECK(nested);
+    });
+}
+
+TEST_CASE("WF7: wait_for() with no time left leaves no request behind after an earlier cancellation") {
+    everywhere([]() -> aya::task<> {
+        co_await cancelled_once();
+        bool const over = co_await test::throws<aya::timeout_error>(aya::wait_for(nothing(), 0ms));
+        CHECK(over);
+        bool const late = co_await next_yield_throws();
+        CHECK_FALSE(late);
     });
 }

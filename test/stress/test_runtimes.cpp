@@ -55,7 +55,7 @@ TEST_CASE("stress: runtimes are made and destroyed with tasks running, sleeping,
                     break;
                 }
                 case 4:
-                    for (int i = 0; i < 20'000; ++i) // see known_gaps.cpp for why not for ever
+                    for (int i = 0; i < 20'000; ++i)
                         co_await aya::yield();
                     break;
                 default:

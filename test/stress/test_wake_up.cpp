@@ -32,8 +32,8 @@ TEST_CASE("stress: 20,000 posts from a foreign thread to a runtime that sleeps: 
                     ++lost;
                     break;
                 }
-                // Sometimes long enough for every worker to fall asleep, mostly right into its falling asleep.
-                for (std::size_t spin = random.below(random.one_in(8) ? 20'000 : 500); spin != 0; --spin)
+                // Any time from at once to long after every worker has fallen asleep; above all, while it does.
+                for (std::size_t spin = random.below(std::size_t{100} << random.below(10)); spin != 0; --spin)
                     std::atomic_signal_fence(std::memory_order_seq_cst);
             }
             over.set();

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/harness.hpp"
 
+#include <aya/blocking_pool.hpp>
+#include <aya/cpu_pool.hpp>
+#include <aya/strand.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstdio>
@@ -30,6 +34,23 @@ aya::runtime_options in_virtual_time() {
     return options;
 }
 
+// AYA_TEST_EXECUTOR=strand (cpu, blocking, inline): the bodies run as tasks of such an executor instead.
+void run_body(aya::runtime& rt, task_body body) {
+    char const* const given = std::getenv("AYA_TEST_EXECUTOR");
+    if (given == nullptr)
+        return rt.block_on(body);
+    std::string const name = given;
+    static aya::cpu_pool const cpu({.threads = 2}); // they outlive what the body leaves behind
+    static aya::blocking_pool const blocking;
+    aya::any_executor const executor = name == "strand"     ? aya::strand(rt.executor())
+                                       : name == "cpu"      ? cpu.executor()
+                                       : name == "blocking" ? blocking.executor()
+                                                            : aya::any_executor(aya::inline_executor());
+    auto const h = rt.spawn(body(), {.executor = executor});
+    rt.wait(h);
+    h.result();
+}
+
 } // namespace
 
 std::string kind::name() const { return workers == 0 ? "event loop" : std::to_string(workers) + " worker(s)"; }
@@ -47,7 +68,7 @@ void on_ordered_runtimes(runtime_body const& body, aya::runtime_options const& b
     on({0, 1}, body, base, where);
 }
 void everywhere(task_body body, place where) {
-    on_every_runtime([&](aya::runtime& rt) { rt.block_on(body); }, in_virtual_time(), where);
+    on_every_runtime([&](aya::runtime& rt) { run_body(rt, body); }, in_virtual_time(), where);
 }
 void in_order(task_body body, place where) {
     on_ordered_runtimes([&](aya::runtime& rt) { rt.block_on(body); }, in_virtual_time(), where);

@@ -87,3 +87,22 @@ TEST_CASE("exception_group: handle and split by a base class of groups see the m
     CHECK(all.rest == nullptr);
     CHECK(open(open(all.matching).exceptions()[1]).exceptions().size() == 1);
 }
+
+TEST_CASE("exception_group: what a handler throws stops nothing, and comes with what is left") {
+    int seen = 0;
+    bool thrown = false;
+    try {
+        sample().handle<std::domain_error>([&](std::domain_error const& e) {
+            ++seen;
+            if (std::string(e.what()) == "r1")
+                throw std::runtime_error("from the handler");
+        });
+    } catch (aya::exception_group const& g) {
+        thrown = true;
+        CHECK(g.exceptions().size() == 2);
+        CHECK_THROWS_AS(std::rethrow_exception(g.exceptions()[0]), std::runtime_error);
+        CHECK(open(g.exceptions()[1]).exceptions().size() == 2); // o1, and the nested group with o2
+    }
+    CHECK(thrown);
+    CHECK(seen == 2);
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "scheduler/fork_deque.hpp"
+#include <aya/detail/fork_deque.hpp>
 
 #include "support/harness.hpp"
 #include "support/ready_items.hpp"
@@ -17,7 +17,7 @@ TEST_CASE("fork_deque: the owner takes the newest, a thief the oldest") {
     CHECK(d.pop() == nullptr);
     CHECK(d.steal() == nullptr);
     for (std::size_t i = 0; i < 4; ++i)
-        d.push(items[i]);
+        REQUIRE(d.push(items[i]));
     CHECK_FALSE(d.empty());
     CHECK(d.pop() == &items[3]);
     CHECK(d.steal() == &items[0]);
@@ -26,7 +26,7 @@ TEST_CASE("fork_deque: the owner takes the newest, a thief the oldest") {
     CHECK(d.pop() == nullptr);
     CHECK(d.steal() == nullptr);
     CHECK(d.empty());
-    d.push(items[0]); // usable after it ran empty at both ends
+    REQUIRE(d.push(items[0])); // usable after it ran empty at both ends
     CHECK(d.pop() == &items[0]);
 }
 
@@ -36,11 +36,11 @@ TEST_CASE("fork_deque: grows without losing an item, wherever the ring begins") 
         test::item_set items(100);
         fork_deque d(8);
         for (std::size_t i = 0; i < shift; ++i) {
-            d.push(items[i]);
+            REQUIRE(d.push(items[i]));
             CHECK(d.steal() == &items[i]);
         }
         for (std::size_t i = 0; i < 100; ++i)
-            d.push(items[i]);
+            REQUIRE(d.push(items[i]));
         for (std::size_t i = 0; i < 50; ++i)
             REQUIRE(d.steal() == &items[i]);
         for (std::size_t i = 100; i-- > 50;)
@@ -75,7 +75,7 @@ TEST_CASE("fork_deque: an owner and three thieves take every item exactly once, 
             std::this_thread::yield(); // on few CPUs the thieves would hardly run
         // Mostly nearly empty: there the owner and the thieves fight for one item.
         for (std::size_t burst = 1 + random.below(random.one_in(100) ? 60 : 3); burst != 0 && pushed < count; --burst)
-            d.push(items[pushed++]);
+            REQUIRE(d.push(items[pushed++]));
         for (std::size_t pops = 1 + random.below(3); pops != 0; --pops)
             if (ready* const r = d.pop())
                 as_item(r).taken.fetch_add(1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/config.hpp>
+#include <aya/runtime.hpp>
 #include <aya/detail/frame_memory.hpp>
 
 #include "support/harness.hpp"
@@ -9,6 +10,10 @@
 #include <cstdint>
 #include <cstring>
 #include <set>
+
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using aya::detail::allocate_frame;
 using aya::detail::release_frame;
@@ -97,4 +102,76 @@ TEST_CASE("frame_memory: a thread that ends leaves its blocks to the others") {
                 release_frame(p, 160);
         }).join();
     CHECK(distinct.size() < 1000); // of 20,000
+}
+
+TEST_CASE("frame_memory: a thread that only frees leaves its blocks to the others too") {
+    if (AYA_SANITIZED)
+        return;
+    std::set<void*> distinct;
+    for (int t = 0; t < 200; ++t) {
+        std::vector<void*> passed;
+        for (int i = 0; i < 60; ++i) { // less than a magazine
+            passed.push_back(allocate_frame(224));
+            distinct.insert(passed.back());
+        }
+        std::thread([&] {
+            for (void* const p : passed)
+                release_frame(p, 224);
+        }).join();
+    }
+    CHECK(distinct.size() < 1000); // of 12,000
+}
+
+TEST_CASE("frame_memory: beyond the limit, what was in use goes back to the heap; below it, it is kept") {
+    if (AYA_SANITIZED)
+        return;
+    // The limit is the process's, so this happens in one of its own.
+    pid_t const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::alarm(30);
+        constexpr std::size_t size = 1000;
+        constexpr std::size_t count = 20'000;
+        std::vector<void*> blocks;
+        blocks.reserve(count);
+        auto const in_use = [] { return ::mallinfo2().uordblks + ::mallinfo2().hblkhd; };
+        auto const fill_and_empty = [&] {
+            std::size_t const before = in_use();
+            for (std::size_t i = 0; i < count; ++i)
+                blocks.push_back(allocate_frame(size));
+            for (void* const b : blocks)
+                std::memset(b, 1, size);
+            for (void* const b : blocks)
+                release_frame(b, size);
+            blocks.clear();
+            return in_use() - before;
+        };
+        // First, 20 MB are kept. Then a limit: these stay, and are used again; what is needed beyond them is not kept.
+        bool good = fill_and_empty() >= size * count;
+        { aya::runtime const limiting({.workers = 1, .frame_memory_limit = 1000}); }
+        good = good && fill_and_empty() < 100'000;
+        std::size_t const before = in_use();
+        for (std::size_t i = 0; i < count; ++i)
+            blocks.push_back(allocate_frame(size));
+        std::size_t const kept = in_use() - before;
+        std::vector<void*> more;
+        for (std::size_t i = 0; i < count; ++i)
+            more.push_back(allocate_frame(size));
+        std::size_t const beyond = in_use() - before;
+        for (void* const b : more)
+            release_frame(b, size);
+        for (void* const b : blocks)
+            release_frame(b, size);
+        std::size_t const after = in_use() - before;
+        good = good && kept < 500'000 && beyond >= size * count && after < 1'000'000;
+        std::thread([&] { // its magazines hold blocks of both kinds when it ends
+            for (std::size_t i = 0; i < 2 * count; ++i)
+                more[i % count] = allocate_frame(size), release_frame(more[i % count], size);
+        }).join();
+        ::_exit(good ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <stdexcept>
@@ -166,5 +167,54 @@ TEST_CASE("gather: ten thousand tasks") {
         for (int const r : results)
             sum += r;
         CHECK(sum == 49'995'000L);
+    });
+}
+
+TEST_CASE("gather: a task that gathers for ever does not starve its sibling") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        std::atomic<bool> sibling_ran{false};
+        auto nothing = []() -> aya::task<> { co_return; };
+        auto busy = [&]() -> aya::task<bool> {
+            for (int i = 0; i < 1'000'000 && !sibling_ran.load(); ++i)
+                co_await aya::gather(nothing());
+            co_return sibling_ran.load();
+        };
+        auto sibling = [&]() -> aya::task<> {
+            sibling_ran.store(true);
+            co_return;
+        };
+        auto both = [&]() -> aya::task<bool> {
+            auto const [in_time, none] = co_await aya::gather(busy(), sibling());
+            (void)none;
+            co_return in_time;
+        };
+        CHECK(rt.block_on(both));
+    });
+}
+
+TEST_CASE("every awaitable can be gathered, timed and scheduled, not only tasks") {
+    test::everywhere([]() -> aya::task<> {
+        aya::queue<std::unique_ptr<int>> q;
+        aya::mutex m;
+        aya::semaphore s(1);
+        aya::event e;
+        e.set();
+        q.put_nowait(std::make_unique<int>(3));
+        auto const seven = [] { return 7; };
+        auto [item, guard, permit, none, value, slept] =
+            co_await aya::gather(q.get(), m.lock(), s.acquire(), e.wait(), aya::to_thread(seven), aya::sleep(1ms));
+        (void)none;
+        (void)slept;
+        CHECK(*item == 3);
+        CHECK(value == 7);
+        CHECK(m.locked());
+        CHECK(s.locked());
+        bool const too_late = co_await test::throws<aya::timeout_error>(aya::wait_for(q.get(), 1ms));
+        CHECK(too_late);
+        auto const later = aya::create_task(q.get());
+        co_await q.put(std::make_unique<int>(4));
+        auto const& got = co_await later;
+        CHECK(*got == 4);
+        co_await aya::wait_for(aya::yield(), 1s);
     });
 }

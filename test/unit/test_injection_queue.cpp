@@ -12,21 +12,21 @@ using aya::detail::injection_queue;
 using aya::detail::ready;
 using test::as_item;
 
-TEST_CASE("injection_queue: one thread's items come out in order, at most `limit` at once") {
+TEST_CASE("injection_queue: what is there comes out at once, in order") {
     test::item_set items(5);
     injection_queue q;
-    std::array<ready*, 8> taken{};
     CHECK(q.empty());
-    CHECK(q.pop(taken.data(), taken.size()) == 0);
+    CHECK(q.pop_all() == nullptr);
     for (std::size_t i = 0; i < 5; ++i)
-        q.push(items[i]);
+        CHECK(q.push(items[i]) == (i == 0)); // says whether it was empty
     CHECK_FALSE(q.empty());
-    REQUIRE(q.pop(taken.data(), 2) == 2);
-    CHECK(taken[0] == &items[0]);
-    CHECK(taken[1] == &items[1]);
-    REQUIRE(q.pop(taken.data(), taken.size()) == 3);
-    CHECK(taken[2] == &items[4]);
+    ready* r = q.pop_all();
     CHECK(q.empty());
+    for (std::size_t i = 0; i < 5; ++i) {
+        REQUIRE(r == &items[i]);
+        r = r->next;
+    }
+    CHECK(r == nullptr);
 }
 
 TEST_CASE("injection_queue: two producers and two consumers, every item exactly once, each producer's in order") {
@@ -39,23 +39,21 @@ TEST_CASE("injection_queue: two producers and two consumers, every item exactly 
     for (std::size_t p = 0; p < 2; ++p)
         crew.add([&, p] {
             for (std::size_t i = 0; i < each; ++i)
-                q.push(items[p * each + i]);
+                (void)q.push(items[p * each + i]);
         });
     for (int c = 0; c < 2; ++c)
         crew.add([&] {
-            std::array<ready*, 16> some{};
             std::array<std::size_t, 2> next{};
             while (taken.load() != 2 * each) {
-                std::size_t const n = q.pop(some.data(), some.size());
-                for (std::size_t i = 0; i < n; ++i) {
-                    test::item& it = as_item(some[i]);
+                for (ready* r = q.pop_all(); r != nullptr; r = r->next) {
+                    test::item& it = as_item(r);
                     it.taken.fetch_add(1);
                     std::size_t& expected = next[it.number / each];
                     if (it.number % each + 1 <= expected) // a consumer sees a producer's items in rising order
                         in_order.store(false);
                     expected = it.number % each + 1;
+                    taken.fetch_add(1);
                 }
-                taken.fetch_add(n);
             }
         });
     crew.join();

@@ -19,7 +19,7 @@ TEST_CASE("ready_queue: first in, first out, with and without thieves") {
         ready_queue q(shared, 8);
         CHECK(q.pop() == nullptr);
         for (std::size_t i = 0; i < 5; ++i)
-            q.push(items[i]);
+            REQUIRE(q.push(items[i]));
         CHECK(q.size() == 5);
         for (std::size_t i = 0; i < 5; ++i)
             CHECK(q.pop() == &items[i]);
@@ -34,11 +34,11 @@ TEST_CASE("ready_queue: grows without losing an item or the order, wherever the 
         test::item_set items(200);
         ready_queue q(true, 8);
         for (std::size_t i = 0; i < shift; ++i) {
-            q.push(items[i]);
+            REQUIRE(q.push(items[i]));
             CHECK(q.pop() == &items[i]);
         }
         for (std::size_t i = 0; i < 200; ++i)
-            q.push(items[i]);
+            REQUIRE(q.push(items[i]));
         CHECK(q.size() == 200);
         for (std::size_t i = 0; i < 200; ++i)
             REQUIRE(q.pop() == &items[i]);
@@ -51,7 +51,7 @@ TEST_CASE("ready_queue: a thief takes the oldest half, rounded up, and no more t
     std::array<ready*, 64> taken{};
     CHECK(q.steal(taken.data(), taken.size()) == 0);
     for (std::size_t i = 0; i < 10; ++i)
-        q.push(items[i]);
+        REQUIRE(q.push(items[i]));
     REQUIRE(q.steal(taken.data(), taken.size()) == 5);
     for (std::size_t i = 0; i < 5; ++i)
         CHECK(taken[i] == &items[i]);
@@ -91,7 +91,7 @@ TEST_CASE("ready_queue: an owner and three thieves take every item exactly once,
         if (random.one_in(200))
             std::this_thread::yield(); // on few CPUs the thieves would hardly run
         for (std::size_t burst = 1 + random.below(40); burst != 0 && pushed < count; --burst)
-            q.push(items[pushed++]);
+            REQUIRE(q.push(items[pushed++]));
         for (std::size_t pops = random.below(20); pops != 0; --pops)
             if (ready* const r = q.pop())
                 as_item(r).taken.fetch_add(1);

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -248,4 +250,123 @@ TEST_CASE("runtime: the exception handler may itself throw, and the program goes
         CHECK(rt.block_on(answer()) == 42);
     }
     CHECK(calls.load() == 2);
+}
+
+TEST_CASE("runtime: several threads in block_on of one runtime: whoever is done leaves, and the others go on") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        aya::event open;
+        std::atomic<int> waiting{0};
+        test::thread_crew crew;
+        for (int i = 0; i < 3; ++i)
+            crew.add([&] {
+                rt.block_on([&]() -> aya::task<> {
+                    waiting.fetch_add(1);
+                    co_await open.wait();
+                });
+            });
+        // The loop is driven by one of them, who is not done.
+        CHECK(test::eventually_outside([&] { return waiting.load() == 3; }));
+        CHECK(rt.block_on(answer()) == 42);
+        open.set();
+        crew.join();
+    });
+}
+
+TEST_CASE("runtime: the exception handler and destructors of results do not find the ended task as the current one") {
+    std::atomic<int> seen{0};
+    std::atomic<int> wrong{0};
+    auto const look = [&] {
+        try {
+            // None; or the body, where it drops the last handle.
+            if (aya::current_task().name() == "ended")
+                wrong.fetch_add(1);
+        } catch (aya::invalid_state_error const&) {
+        }
+        seen.fetch_add(1);
+    };
+    struct looks_at_end {
+        std::function<void()> look;
+        ~looks_at_end() { look(); }
+    };
+    aya::runtime_options options;
+    options.exception_handler = [&](aya::exception_report const&) { look(); };
+    test::on_every_runtime(
+        [&](aya::runtime& rt) {
+            seen = 0;
+            auto fails = []() -> aya::task<> {
+                co_await aya::yield();
+                throw std::runtime_error("dropped");
+            };
+            auto returns = [&]() -> aya::task<std::unique_ptr<looks_at_end>> {
+                co_await aya::yield();
+                co_return std::make_unique<looks_at_end>(look);
+            };
+            auto body = [&]() -> aya::task<bool> {
+                (void)aya::create_task({.name = "ended"}, fails);
+                (void)aya::create_task({.name = "ended"}, returns);
+                return test::eventually([&] { return seen.load() == 2; });
+            };
+            CHECK(rt.block_on(body));
+            CHECK(wrong.load() == 0);
+        },
+        options);
+}
+
+TEST_CASE("runtime: an exception handler that causes a report itself does not wait for itself") {
+    int reports = 0;
+    aya::runtime_options options = test::kind{0}.options();
+    aya::task_handle<> second;
+    options.exception_handler = [&](aya::exception_report const&) {
+        ++reports;
+        second = {}; // the last handle of a task that failed
+    };
+    aya::runtime rt(options);
+    auto fails = []() -> aya::task<> {
+        throw std::runtime_error("expected on standard error");
+        co_return;
+    };
+    second = rt.spawn(fails);
+    rt.block_on([]() -> aya::task<> { co_await aya::yield(); });
+    {
+        auto const first = rt.spawn(fails);
+        rt.block_on([]() -> aya::task<> { co_await aya::yield(); });
+    }
+    CHECK(reports == 1); // the second one was printed
+}
+
+TEST_CASE("runtime: work for the pools that comes while the runtime ends is done or refused, and never lost") {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+        for (int round = 0; round < 50; ++round) {
+            std::atomic<int> started{0};
+            test::census late_ones; // ended, or cancelled before their first step
+            {
+                aya::runtime rt(test::kind{workers}.options());
+                auto late = [](test::census::resident) -> aya::task<> {
+                    try {
+                        co_await aya::yield();
+                    } catch (aya::cancelled_error const&) {
+                    }
+                    try {
+                        co_await aya::to_thread([] {});
+                    } catch (aya::broken_executor const&) {
+                    } catch (aya::cancelled_error const&) {
+                    }
+                };
+                auto first = [&]() -> aya::task<> {
+                    co_await aya::to_thread([&] {
+                        started.fetch_add(1);
+                        std::this_thread::yield();
+                        (void)rt.spawn(late, late_ones.make()); // perhaps after the runtime has begun to end
+                    });
+                };
+                auto starter = [&]() -> aya::task<bool> {
+                    (void)aya::create_task(first);
+                    return test::eventually([&] { return started.load() == 1; });
+                };
+                CHECK(rt.block_on(starter));
+            }
+            CHECK(late_ones.ever() > 0);
+            CHECK(late_ones.live() == 0);
+        }
+    }
 }

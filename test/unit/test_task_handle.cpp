@@ -86,9 +86,10 @@ TEST_CASE("task_handle: current_task() names the running task, in nested corouti
         };
         auto const inner = co_await nested();
         CHECK(inner == outer);
-        auto const handle = aya::create_task(nested);
-        auto const other = co_await handle;
-        CHECK(other == handle);
+        auto handle = aya::create_task(nested);
+        aya::any_task_handle const same = handle;
+        auto const other = co_await std::move(handle); // moved out, or the task would keep itself alive
+        CHECK(other == same);
         CHECK_FALSE(other == outer);
     });
 }

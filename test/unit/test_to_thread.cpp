@@ -164,3 +164,33 @@ TEST_CASE("to_thread: the call, its arguments and its dropped result are destroy
         CHECK(all_gone);
     });
 }
+
+TEST_CASE("to_thread: what is never awaited is never run, and nothing of it is left") {
+    everywhere([]() -> aya::task<> {
+        test::census census;
+        bool ran = false;
+        {
+            auto unused = aya::to_thread([&ran, held = census.make()] { ran = true; });
+            (void)unused;
+        }
+        CHECK(census.live() == 0);
+        CHECK_FALSE(ran);
+        co_return;
+    });
+}
+
+TEST_CASE("to_thread: awaiting the same call twice is refused") {
+    everywhere([]() -> aya::task<> {
+        int runs = 0;
+        auto call = aya::to_thread([&runs] { ++runs; });
+        co_await call;
+        bool refused = false;
+        try {
+            co_await call;
+        } catch (aya::invalid_state_error const&) {
+            refused = true;
+        }
+        CHECK(refused);
+        CHECK(runs == 1);
+    });
+}

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 namespace detail {
 
@@ -18,7 +18,7 @@ inline constexpr bool is_handle = false;
 template <class T>
 inline constexpr bool is_handle<task_handle<T>> = true;
 
-/// gather(...) and its like: awaitable at once, and convertible to a task for those who want to schedule it.
+/// gather(...), q.get(), sleep(1s) and their like: awaitable at once, and convertible to a task for those who want to schedule it.
 template <class T>
 concept operation = requires { typename T::operation_result; };
 
@@ -70,7 +70,7 @@ struct joinable_result<T> {
 
 } // namespace detail
 
-/// A task, a task_handle, or what gather() returns: something that gather(), timeout() and the like can wait for.
+/// A task, a task_handle, or what gather(), queue::get(), sleep() and so on return: what gather(), wait_for() and the like can wait for.
 template <class T>
 concept joinable = detail::is_task<std::remove_cvref_t<T>> || detail::is_handle<std::remove_cvref_t<T>> ||
                    detail::operation<std::remove_cvref_t<T>>;
@@ -79,10 +79,10 @@ concept joinable = detail::is_task<std::remove_cvref_t<T>> || detail::is_handle<
 template <joinable T>
 using result_of = typename detail::joinable_result<std::remove_cvref_t<T>>::type;
 
-/// create_task(gather(...)).
+/// create_task(gather(...)), create_task(q.get()).
 template <detail::operation Operation>
 task_handle<typename Operation::operation_result> create_task(Operation o, create_task_options options = {}) {
     return create_task(detail::run_operation(std::move(o)), options);
 }
 
-} // namespace aya
+} // namespace aya::inline v1

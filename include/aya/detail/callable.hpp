@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// `F` called with `Arguments...` (each moved) gives a task.
 template <class F, class... Arguments>
@@ -30,4 +30,4 @@ task<R> invoke_stored(task<R> (*f)(Parameters...), Arguments... arguments) {
     return f(std::move(arguments)...);
 }
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

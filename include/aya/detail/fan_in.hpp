@@ -15,8 +15,10 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// When the wait is over, besides when all are done.
 enum class fan_in_rule : unsigned char {
@@ -44,10 +46,9 @@ public:
     void drop_new(scheduler& home) noexcept;
     /// Suspends `waiter` until the rule is met, or `deadline`. False: it was met meanwhile, go on.
     [[nodiscard]] bool suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline);
-    /// After the wait, or instead of it: stops watching, unless it gathers. True when the waiting task must throw cancelled_error.
-    [[nodiscard]] bool finish_wait() noexcept;
-    /// The task whose failure or cancellation ended a gather_values wait early, or null.
-    [[nodiscard]] task_state* culprit() const noexcept { return culprit_; }
+    /// After the wait, or instead of it: stops watching, unless it gathers. Throws what the wait as a whole throws: cancelled_error, or
+    /// the failure that ended a gather_values wait early.
+    void finish_wait();
 
 private:
     struct member final : completion {
@@ -73,6 +74,7 @@ private:
     [[nodiscard]] bool ends_early(task_state const& t) const noexcept;
     [[nodiscard]] bool count_end(task_state& t) noexcept;
     void stop_watching() noexcept;
+    void keep_message(std::string_view message) noexcept;
 
     spin_lock mutex_;
     fan_in_rule const rule_;
@@ -86,8 +88,9 @@ private:
     ready* first_new_ = nullptr; // not scheduled yet, by `next`
     ready* last_new_ = nullptr;
     task_state* waiter_ = nullptr;
-    task_state* culprit_ = nullptr;
+    task_state* culprit_ = nullptr;          // whose failure or cancellation ended a gather_values wait early
+    std::unique_ptr<std::string> message_; // of the first request
     deadline_timer timer_{*this};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

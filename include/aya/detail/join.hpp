@@ -5,10 +5,11 @@
 #include <aya/detail/promise.hpp>
 #include <aya/detail/task_state.hpp>
 
+#include <atomic>
 #include <coroutine>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// Suspends the running task until `target` is done. Cancelling the waiting task cancels `target`, unless `shielded`.
 class join_awaiter : public suspension, public completion {
@@ -37,10 +38,14 @@ private:
     bool suspend(task_state& waiter, std::coroutine_handle<> h);
     void finish_suspended_wait();
 
+    // Who ends the wait. A canceller holds the waiting task's lock, so it must not take the target's: it only claims, and the
+    // waiting task withdraws from the target when it resumes. `canceller_seen`: the target has notified all the same, and is out.
+    enum class claim : unsigned char { none, target, canceller, canceller_seen };
+
     state_reference target_;
     task_state* waiter_ = nullptr; // set while suspended
+    std::atomic<claim> claim_{claim::none};
     bool shielded_;
-    bool cancelled_ = false;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

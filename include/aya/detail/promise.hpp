@@ -3,6 +3,7 @@
 #pragma once
 
 #include <aya/config.hpp>
+#include <aya/detail/fork.hpp>
 #include <aya/detail/frame_memory.hpp>
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/task_state.hpp>
@@ -16,17 +17,22 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 #if AYA_TRAMPOLINE
 // Leaves the next coroutine to the loop that resumed this one, so that the stack stays flat.
 using transfer_result = void;
 inline void transfer(std::coroutine_handle<> next) noexcept { this_thread()->transfer = next; }
 inline void transfer_nowhere() noexcept {}
+inline void transfer_if_any(std::coroutine_handle<> next) noexcept { this_thread()->transfer = next; }
 #else
-using transfer_result = std::coroutine_handle<>;
-inline std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept { return next; }
-inline std::coroutine_handle<> transfer_nowhere() noexcept { return std::noop_coroutine(); }
+// The tag becomes part of the name of each function that returns this: a program may have files compiled both ways, and a coroutine of
+// one must not be linked with an await_suspend of the other. Between the two kinds of coroutine, each way of going on works.
+struct [[gnu::abi_tag("direct")]] direct {};
+using transfer_result = std::coroutine_handle<direct>;
+inline transfer_result transfer(std::coroutine_handle<> next) noexcept { return transfer_result::from_address(next.address()); }
+inline transfer_result transfer_nowhere() noexcept { return transfer(std::noop_coroutine()); }
+inline transfer_result transfer_if_any(std::coroutine_handle<> next) noexcept { return next ? transfer(next) : transfer_nowhere(); }
 #endif
 
 /// Room for one T, a reference included.
@@ -79,10 +85,12 @@ public:
 
 template <class T>
 class typed_state;
+template <class T>
+struct typed_child;
 
 struct promise_base {
     std::coroutine_handle<> continuation; // the coroutine that awaits this one; null for a task's outermost one
-    task_state* task = nullptr;
+    task_pointer task;
     std::exception_ptr error;
 
     std::suspend_always initial_suspend() noexcept { return {}; }
@@ -103,7 +111,9 @@ struct final_awaiter {
         promise<T>& p = self.promise();
         if (p.continuation) [[likely]]
             return transfer(p.continuation);
-        static_cast<typed_state<T>*>(p.task)->end(self);
+        if (p.task.is_child())
+            return transfer_if_any(static_cast<typed_child<T>&>(p.task.as_child()).end(self));
+        static_cast<typed_state<T>&>(*p.task).end(self);
         return transfer_nowhere();
     }
     void await_resume() const noexcept {}
@@ -138,13 +148,35 @@ struct promise final : promise_result<T> {
 
 /// Whether `error` holds a cancelled_error.
 [[nodiscard]] ending classify(std::exception_ptr const& error) noexcept;
+[[nodiscard]] bool is_fatal(std::exception_ptr const& error) noexcept;
 
 /// A task with its result.
 template <class T>
 class typed_state final : public task_state {
 public:
     typed_state(scheduler& home, std::coroutine_handle<promise<T>> frame, visibility v) : task_state(home, frame, v) {
-        frame.promise().task = this;
+        frame.promise().task = *this;
+    }
+
+    /// A future's. The references are the setter's and the first handle's.
+    explicit typed_state(scheduler& home) : task_state(home, nullptr, visibility::future) {}
+
+    /// Fills in a future's result, which the caller has claimed, and ends it. False when it was cancelled meanwhile. Throws what
+    /// the construction throws; the future is pending then, as before.
+    template <class... Arguments>
+    bool set(Arguments&&... arguments) {
+        try {
+            value_.emplace(std::forward<Arguments>(arguments)...);
+        } catch (...) {
+            unclaim_result();
+            throw;
+        }
+        return complete(ending::returned, nullptr);
+    }
+
+    ~typed_state() override {
+        if constexpr (!std::is_trivially_destructible_v<T> && !std::is_void_v<T>)
+            no_longer_current();
     }
 
     /// Takes over the result of the finished coroutine, frees its frame and ends the task.
@@ -152,14 +184,12 @@ public:
         promise<T>& p = frame.promise();
         ending how = ending::returned;
         if (p.error) [[unlikely]] {
-            error_ = std::move(p.error);
-            how = classify(error_);
+            how = note_error(std::move(p.error));
         } else if constexpr (!std::is_void_v<T>) {
             try {
                 value_.emplace(p.value.take());
             } catch (...) {
-                error_ = std::current_exception();
-                how = classify(error_);
+                how = note_error(std::current_exception());
             }
         }
         frame.destroy();
@@ -185,7 +215,31 @@ private:
     [[no_unique_address]] slot<T> value_;
 };
 
+/// A child of a gather with its result.
+template <class T>
+struct typed_child final : forked_child {
+    using forked_child::forked_child;
+
+    /// Takes over the result of the finished coroutine, frees its frame, and gives what runs next.
+    std::coroutine_handle<> end(std::coroutine_handle<promise<T>> done) noexcept {
+        promise<T>& p = done.promise();
+        if (p.error) [[unlikely]] {
+            error = std::move(p.error);
+        } else if constexpr (!std::is_void_v<T>) {
+            try {
+                value.emplace(p.value.take());
+            } catch (...) {
+                error = std::current_exception();
+            }
+        }
+        done.destroy();
+        return fork_node::child_done(*this);
+    }
+
+    [[no_unique_address]] slot<T> value;
+};
+
 template <class Promise>
 concept task_promise = std::derived_from<Promise, promise_base>;
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

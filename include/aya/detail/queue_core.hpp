@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of queue<T> that knows no T: capacity, waiters, unfinished work, shutdown.
+// The part of the queues that knows no T: capacity, waiters, unfinished work, shutdown.
 //
 // Invariants, under the lock:
 //   * tasks wait to get only while nothing is stored, and tasks wait to put only while stored + reserved == capacity;
@@ -13,7 +13,7 @@
 
 #include <cstddef>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// A task that waits for room.
 class putter : public waiter {
@@ -51,15 +51,20 @@ public:
     }
     void end_reservation() noexcept { --reserved_; }
     void count_put() noexcept { ++unfinished_; }
-    void uncount_put() noexcept { --unfinished_; }
-    [[nodiscard]] bool all_done() const noexcept { return unfinished_ == 0; }
+    /// For items that nobody will get; the caller wakes the joiners if that was all. Some may have been declared done before they were got.
+    [[nodiscard]] wait_list::batch uncount_puts(std::size_t items) noexcept {
+        unfinished_ -= items < unfinished_ ? items : unfinished_;
+        return unfinished_ == 0 ? joiners.take_all() : wait_list::batch();
+    }
 
     // Without it.
     void task_done();
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::size_t unfinished() noexcept;
 
-    bool shut_down = false; // under the lock
+    // Under the lock.
+    bool shut_down = false;
+    bool dropping = false; // by shutdown: items that come back are dropped too
 
 private:
     friend class join_queue_awaiter;
@@ -71,11 +76,13 @@ private:
 
 class [[nodiscard]] join_queue_awaiter final : public waiter {
 public:
+    using operation_result = void;
+
     explicit join_queue_awaiter(queue_core& q) noexcept : queue_(&q) {}
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h) {
         return suspend(*h.promise().task, h);
     }
     void await_resume() {
@@ -89,4 +96,4 @@ private:
     queue_core* queue_;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

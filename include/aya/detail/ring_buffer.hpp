@@ -7,11 +7,11 @@
 #include <type_traits>
 #include <utility>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 template <class T>
 class ring_buffer {
-    static_assert(std::is_nothrow_move_constructible_v<T>);
+    static_assert(std::is_nothrow_move_constructible_v<T>, "an item must be nothrow move constructible, so that none is lost half way");
 
 public:
     ring_buffer() = default;
@@ -73,4 +73,4 @@ private:
     std::size_t size_ = 0;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -2,14 +2,16 @@
 // What tasks need of the executor they run on. thread_pool and event_loop implement it, in lib/.
 #pragma once
 
+#include <aya/detail/task_pointer.hpp>
 #include <aya/detail/task_state.hpp>
 #include <aya/time.hpp>
 
 #include <coroutine>
 #include <cstddef>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
+struct fork_lane;
 class runtime_core;
 class task_registry;
 class timer_queue;
@@ -34,28 +36,43 @@ public:
     /// The runtime around this scheduler: its other pools and its exception handler.
     [[nodiscard]] runtime_core& owner() const noexcept { return *owner_; }
 
+    [[nodiscard]] bool debug() const noexcept { return debug_; }
+
+    /// Whether its tasks run on an executor outside (lib/executors/elsewhere.hpp); then only their steps can be scheduled here.
+    [[nodiscard]] bool is_elsewhere() const noexcept { return base_ != this; }
+    /// The runtime's own scheduler.
+    [[nodiscard]] scheduler& base() const noexcept { return *base_; }
+
     scheduler(scheduler const&) = delete;
     scheduler& operator=(scheduler const&) = delete;
 
 protected:
-    explicit scheduler(runtime_core& owner) noexcept : owner_(&owner) {}
+    scheduler(runtime_core& owner, bool debug) noexcept : owner_(&owner), base_(this), debug_(debug) {}
+    scheduler(runtime_core& owner, bool debug, scheduler& base) noexcept : owner_(&owner), base_(&base), debug_(debug) {}
     ~scheduler() = default;
 
 private:
     runtime_core* owner_;
+    scheduler* base_;
+    bool debug_;
 };
 
 /// What a thread that runs tasks knows of itself.
 struct thread_context {
     scheduler* home = nullptr;
-    task_state* current = nullptr;    // the task whose step runs, null between steps
+    task_pointer current;             // the task whose step runs, null between steps
     std::coroutine_handle<> transfer; // what runs next in the current step, in trampoline builds
     std::uint32_t index = 0;          // of the worker in its pool
+    fork_lane* forks = nullptr;       // of a worker of a thread pool: gathers fork here
+    std::uint32_t eager_depth = 0;    // steps that run inside the current one
 };
 
 /// The calling thread's context, or null outside every scheduler. Never inlined: a thread-local address that a compiler
 /// keeps across a suspension would be another thread's.
 [[nodiscard]] thread_context* this_thread() noexcept;
+
+/// Runs `task` from `h` until it suspends or ends, and whoever it transfers to.
+void run_step(thread_context& here, task_pointer task, std::coroutine_handle<> h) noexcept;
 
 /// The calling thread's scheduler. Throws invalid_state_error outside one; `what` names the caller.
 [[nodiscard]] scheduler& this_scheduler(char const* what);
@@ -63,4 +80,4 @@ struct thread_context {
 /// The running task. Throws invalid_state_error outside one; `what` names the caller.
 [[nodiscard]] task_state& this_task(char const* what);
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

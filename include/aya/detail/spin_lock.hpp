@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 /// Waits a little, for spin loops: a pause instruction at first, then the rest of the time slice, since the holder may have
 /// been preempted. `round` counts the caller's attempts.
@@ -45,4 +45,4 @@ private:
     spin_lock& lock_;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

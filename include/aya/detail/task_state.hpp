@@ -18,12 +18,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 
-namespace aya::detail {
+namespace aya::inline v1 {
+class context;
+}
 
+namespace aya::inline v1::detail {
+
+struct context_block;
+class callback_hub;
 class scheduler;
+class state_reference;
+class executor_base;
+class placement;
 class task_registry;
 class task_state;
 
@@ -42,7 +52,7 @@ protected:
     ~ready() = default;
 };
 
-/// Tasks that a cancel request still has to reach. See lib/task/cancellation.cpp.
+/// Tasks that a cancel request still has to reach. See lib/task/cancel_walk.hpp.
 class cancel_walk;
 
 /// What a waiting task waits for, as a canceller sees it. Lives in the awaiter, inside the coroutine frame.
@@ -62,6 +72,7 @@ public:
 
 protected:
     suspension() = default;
+    suspension(suspension&&) = default; // an awaiter may be moved until it is awaited
     ~suspension() = default;
 };
 
@@ -86,7 +97,8 @@ class task_state : public ready, public frame_allocated {
 public:
     enum class phase : std::uint64_t { active = 0, waiting = 1, done = 2 };
     /// Children of a gather stay out of the registry: their parent answers for them as long as it waits.
-    enum class visibility : bool { registered, child };
+    /// A future has no coroutine: who sets it ends it.
+    enum class visibility : std::uint8_t { registered, child, future };
 
     // --- life time: one reference for the scheduler until the task is done, one for each handle -----------------------
 
@@ -111,6 +123,9 @@ public:
     /// Consumes a pending cancellation. For suspensions that nobody can claim, such as a yield.
     [[nodiscard]] bool take_pending_cancel() noexcept;
 
+    /// Leaves the cancellation that end_wait() has just consumed for the next suspension.
+    void postpone_cancel() noexcept;
+
     /// Where resume() goes on when there is no suspension to publish (yield).
     void set_resume_point(std::coroutine_handle<> h) noexcept { resume_point_ = h; }
 
@@ -119,6 +134,18 @@ public:
 
     /// Ends the task; called on its own thread, after its coroutine frame is gone. The scheduler's reference goes with it.
     void finish(ending how) noexcept;
+
+    /// For a new task: runs its first step inside the caller's. False where that cannot be: schedule it then.
+    [[nodiscard]] bool start_eagerly() noexcept;
+
+    // --- a future's setters, any thread; they hold a reference -------------------------------------------------------
+
+    /// True for one setter at a time, unless the future is done: that one may fill in the result.
+    [[nodiscard]] bool claim_result() noexcept;
+    /// The claim is given back: there is no result after all.
+    void unclaim_result() noexcept;
+    /// Ends the future. False when it was done already; a cancellation needs no claim.
+    bool complete(ending how, std::exception_ptr error) noexcept;
 
     // --- everybody's side -------------------------------------------------------------------------------------------
 
@@ -132,6 +159,10 @@ public:
 
     bool cancel(std::string_view message);
     std::uint32_t uncancel() noexcept;
+    /// A timeout scope's request, and its withdrawal, which also takes a cancellation back that was not delivered, unless it is, or may be,
+    /// somebody else's. The number of requests, and whether one was pending, are those at the scope's entry.
+    void cancel_for_scope();
+    std::uint32_t uncancel_for_scope(std::uint32_t requests_before, bool cancelled_before) noexcept;
     [[nodiscard]] std::uint32_t cancelling() const noexcept;
     /// Whether a request waits to be delivered at the next suspension.
     [[nodiscard]] bool cancel_pending() const noexcept;
@@ -144,6 +175,8 @@ public:
 
     /// False when the task is done already (then it is not registered).
     [[nodiscard]] bool add_completion(completion& c) noexcept;
+    /// As add_completion(), but also behind those that are being notified of the end: the order of registration is kept.
+    [[nodiscard]] bool add_late_completion(completion& c) noexcept;
     /// True when removed; false when it was or is being notified.
     bool remove_completion(completion& c) noexcept;
 
@@ -151,6 +184,8 @@ public:
     /// False when this task is done already.
     [[nodiscard]] bool join_from(task_state& waiter, completion& c, suspension& s, std::coroutine_handle<> resume_point) noexcept;
 
+    /// Somebody else answers for the exception, whatever comes.
+    void mark_spoken_for() noexcept { end_flags_ |= spoken_for; }
     void mark_retrieved() noexcept { retrieved_.store(true, std::memory_order_relaxed); } // a flag for reports only
 
     [[nodiscard]] std::string name() const;
@@ -158,7 +193,20 @@ public:
     /// For a new task: a name is not worth losing a task for when memory is short. Empty: none.
     void name_if_possible(std::string_view name) noexcept;
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-    [[nodiscard]] scheduler& home() const noexcept { return *scheduler_; }
+    /// In debug mode, the stack where the task was made, as text.
+    [[nodiscard]] std::string created() const;
+    /// The scheduler that runs the task: its runtime's, or one of an executor. A task that moves keeps those that it had.
+    [[nodiscard]] scheduler& home() const noexcept {
+        // Acquire: whoever sees the scheduler of an executor sees it whole.
+        return *scheduler_.load(std::memory_order_acquire);
+    }
+    /// The task goes on there from its next step on. Its own thread, before it suspends. Throws std::bad_alloc.
+    void move_to(scheduler& home);
+    /// The scheduler of `e` that the task has had before, if any. The same thread.
+    [[nodiscard]] placement kept_home(std::shared_ptr<executor_base> const& e) const noexcept;
+
+    /// Where callbacks of this task's end go. The runtime exists, or this is a future.
+    [[nodiscard]] std::shared_ptr<callback_hub> callbacks() const;
 
     /// The text of the request that is being delivered; empty afterwards.
     std::string take_cancel_message();
@@ -167,53 +215,85 @@ public:
 
     virtual ~task_state();
 
+    /// The task whose step `r` is; empty for other work.
+    [[nodiscard]] static state_reference behind(ready& r) noexcept;
+
 protected:
     task_state(scheduler& home, std::coroutine_handle<> frame, visibility v);
+
+    /// What the coroutine threw; finish() is next.
+    [[nodiscard]] ending note_error(std::exception_ptr error) noexcept;
+
+    /// Before the task's end runs foreign code, a destructor above all: current_task() must not find what is about to go.
+    void no_longer_current() noexcept;
 
     std::exception_ptr error_;
 
 private:
     friend class cancel_walk;
+    friend class fork_node;
+    friend class promoted_child;
     friend class scheduler;
     friend class task_registry;
+    friend context_block*& current_context();
+    friend void run_in_context(task_state& t, aya::context const& c) noexcept;
     struct details;
+
+    static constexpr std::uint8_t fatal = 1;      // ends by a fatal_error
+    static constexpr std::uint8_t spoken_for = 2; // somebody answers for its exception
 
     static constexpr std::uint64_t phase_mask = 3;
     static constexpr std::uint64_t locked_bit = 4;
     static constexpr std::uint64_t must_cancel_bit = 8;
     static constexpr std::uint64_t cancel_claimed_bit = 16; // a canceller has claimed the wait that is about to end
+    static constexpr std::uint64_t future_bit = 32;
+    static constexpr std::uint64_t claimed_result_bit = 64; // a setter fills in a future's result
+    static constexpr std::uint64_t notifying_bit = 128;     // done, and completions are still being notified
+    static constexpr std::uint64_t scope_only_bit = 256;    // what must_cancel stands for came from timeout scopes alone
+    static constexpr std::uint64_t pending_bits = must_cancel_bit | scope_only_bit;
     static constexpr std::uint64_t one_request = std::uint64_t{1} << 32;
 
     static phase phase_of(std::uint64_t word) noexcept { return static_cast<phase>(word & phase_mask); }
 
     static void run_first(ready& r) noexcept;
     static void run_again(ready& r) noexcept;
-    static void resume(task_state& t) noexcept;
+    // The same on an executor.
+    static void run_first_elsewhere(ready& r) noexcept;
+    static void run_again_elsewhere(ready& r) noexcept;
+    void begin_first_step() noexcept;
+    static void refused_first_step(ready& r) noexcept;
+    static void refused_step(ready& r) noexcept;
+    bool note_refusal() noexcept;
+    void keep_home(scheduler& home);
 
     std::uint64_t lock() noexcept;
     void unlock(std::uint64_t word) noexcept;
     void link(completion& c) noexcept;
     void unlink(completion& c) noexcept;
     details& writable_details();
+    void note_creation() noexcept;
     void report_unretrieved() noexcept;
+    void publish_end(std::uint64_t word) noexcept;
+    bool complete_cancelled(std::string_view message) noexcept;
     void set_cancel_message(std::string_view message) noexcept;
-    [[nodiscard]] std::string cancel_message() const; // with the lock held
-
+    [[nodiscard]] std::string cancel_message() const noexcept; // with the lock held
 
     std::atomic<std::uint64_t> word_{0};
     std::atomic<std::uint32_t> references_{2}; // the scheduler's and the first handle's
     std::atomic<bool> retrieved_{false};
     ending ending_ = ending::none;
     bool registered_; // under the lock bit, once the task is published
+    std::uint8_t end_flags_ = 0; // the running task's own
     std::coroutine_handle<> resume_point_;
     suspension* suspension_ = nullptr; // valid while waiting
-    scheduler* scheduler_;
+    std::atomic<scheduler*> scheduler_;
     completion* completions_ = nullptr; // under the lock bit
     details* details_ = nullptr;        // name and cancel message, when there are any; under the lock bit
-    std::uint64_t id_;
+    std::uint64_t const id_ : 52;
+    std::uint64_t registry_shard_ : 12 = 0; // set before the task is published, or under the lock bit
+    context_block* context_;            // values of context variables; null: none. The running task's own
     task_state* registry_next_ = nullptr; // under the registry shard's lock
     task_state* registry_previous_ = nullptr;
-    std::uint32_t registry_shard_ = 0;
 };
 
 /// A counted reference to a task's state.
@@ -253,4 +333,4 @@ private:
     task_state* state_ = nullptr;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class timer_queue;
 
@@ -16,6 +16,7 @@ struct timer {
     static constexpr std::size_t unarmed = static_cast<std::size_t>(-1);
 
     explicit timer(function f) noexcept : expire(f) {}
+    timer(timer&& unarmed_one) noexcept : expire(unarmed_one.expire) {}
     timer(timer const&) = delete;
     timer& operator=(timer const&) = delete;
 
@@ -26,4 +27,4 @@ struct timer {
     std::uint64_t sequence = 0;     // order of equal deadlines
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

@@ -9,7 +9,7 @@
 #include <atomic>
 #include <coroutine>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class wait_list;
 
@@ -22,6 +22,7 @@ public:
     [[nodiscard]] task_state& task() const noexcept { return *task_; }
 
 protected:
+    waiter(waiter&&) noexcept {} // until it waits
     ~waiter() = default;
 
     /// Links behind `list` and suspends. The lock is held, and released here. The coroutine stays suspended in any case.
@@ -37,12 +38,17 @@ protected:
     };
     [[nodiscard]] result finish_wait() noexcept;
 
+    /// Leaves the list. A primitive that does more than that overrides it, by means of the two calls below.
+    verdict request_cancel(cancel_walk&) noexcept override;
+    /// For a canceller: true when the claim is the caller's, who then takes the waiter off its list.
+    [[nodiscard]] bool claim_for_cancel() noexcept;
+    [[nodiscard]] bool assured() const noexcept { return claim_.load() == claim::assured; }
+
 private:
     friend wait_list;
 
-    verdict request_cancel(cancel_walk&) noexcept final;
-
-    enum class claim : unsigned char { none, waker, canceller };
+    // `assured`: it has been claimed, and waits on without competition for what the list gives it; see wait_list::adopt().
+    enum class claim : unsigned char { none, waker, canceller, assured };
 
     waiter* next_ = nullptr; // under the list's lock
     waiter* previous_ = nullptr;
@@ -65,24 +71,32 @@ public:
 
     /// Takes the first waiter that is not cancelled off and claims it; the caller calls wake() on its task after releasing the lock.
     /// Null when there is none.
-    [[nodiscard]] waiter* take_first() noexcept;
+    [[nodiscard]] waiter* take_first() noexcept { return first_ == nullptr ? nullptr : take_first_of_some(); }
 
     /// A chain of claimed waiters, for waking outside the lock.
     class batch {
     public:
+        /// Behind the others.
+        void add(waiter& w) noexcept;
         void wake_all() noexcept;
         [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
 
     private:
-        friend wait_list;
         waiter* first_ = nullptr;
+        waiter* last_ = nullptr;
     };
     [[nodiscard]] batch take_all() noexcept;
+
+    /// Links a waiter that the caller has claimed and taken off another list. It cannot be cancelled any more, and comes in its turn.
+    void adopt(waiter& w) noexcept;
+    /// For a canceller that has the claim.
+    void remove(waiter& w) noexcept { unlink(w); }
 
 private:
     friend waiter;
 
     void push_back(waiter& w) noexcept;
+    waiter* take_first_of_some() noexcept;
     void unlink(waiter& w) noexcept;
 
     spin_lock* mutex_;
@@ -90,4 +104,4 @@ private:
     waiter* last_ = nullptr;
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

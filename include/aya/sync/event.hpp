@@ -7,7 +7,7 @@
 #include <atomic>
 #include <coroutine>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// A flag that tasks wait for. Mirrors asyncio.Event. Must outlive its waiters; it may go away as soon as set() has returned.
 /// Thread safety: all of it, from tasks and from other threads.
@@ -33,11 +33,13 @@ private:
 
 class [[nodiscard]] event::wait_awaiter final : public detail::waiter {
 public:
+    using operation_result = void;
+
     explicit wait_awaiter(event& e) noexcept : event_(&e) {}
 
     bool await_ready() const noexcept { return event_->is_set(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h) {
         return suspend(*h.promise().task, h);
     }
     void await_resume() {
@@ -54,4 +56,4 @@ private:
 
 inline event::wait_awaiter event::wait() noexcept { return wait_awaiter(*this); }
 
-} // namespace aya
+} // namespace aya::inline v1

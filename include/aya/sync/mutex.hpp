@@ -5,10 +5,11 @@
 #include <aya/detail/wait_list.hpp>
 #include <aya/errors.hpp>
 
+#include <atomic>
 #include <coroutine>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
 
 /// Mutual exclusion between tasks, first come, first served. Mirrors asyncio.Lock, but stricter: unlock() hands the mutex to the
 /// longest waiter, so nobody overtakes. Holding it over a co_await is what it is for. Must outlive its waiters.
@@ -40,6 +41,7 @@ public:
             std::exchange(mutex_, nullptr)->unlock();
         }
         [[nodiscard]] bool owns_lock() const noexcept { return mutex_ != nullptr; }
+        [[nodiscard]] bool holds(mutex const& m) const noexcept { return mutex_ == &m; }
 
     private:
         mutex* mutex_ = nullptr;
@@ -54,25 +56,42 @@ public:
     /// Takes a free mutex; false when it is held or others wait for it.
     [[nodiscard]] bool try_lock() noexcept;
 
-    /// What the guard calls. From any task or thread. Throws invalid_state_error when the mutex is not locked.
+    /// What the guard calls. From any task or thread. Throws invalid_state_error when the mutex is not locked, and when it was handed to a
+    /// task that has not run since: that task is the only one that may unlock it.
     void unlock();
 
     /// A snapshot.
     [[nodiscard]] bool locked() const noexcept;
 
 private:
+    friend class condition_variable;
+
+    /// Hands the mutex to the longest waiter, or frees it.
+    void pass_on() noexcept;
+    [[nodiscard]] detail::waiter* take_next() noexcept; // with the lock held
+    /// For a waiter that the caller has claimed and that must have the mutex: true when it has it now, and the caller wakes its task.
+    [[nodiscard]] bool give_or_queue(detail::waiter& w) noexcept;
+    /// The task that the mutex was handed to runs.
+    void accept() noexcept {
+        // Relaxed: what matters is that this task, and whom it tells, may unlock; they see it anyway.
+        handed_over_.store(false, std::memory_order_relaxed);
+    }
+
     mutable detail::spin_lock mutex_;
     bool locked_ = false;
+    std::atomic<bool> handed_over_{false}; // set under the lock
     detail::wait_list waiters_{mutex_};
 };
 
 class [[nodiscard]] mutex::lock_awaiter final : public detail::waiter {
 public:
+    using operation_result = guard;
+
     explicit lock_awaiter(mutex& m) noexcept : mutex_(&m) {}
 
     bool await_ready() noexcept { return mutex_->try_lock(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h) {
         return suspend(*h.promise().task, h);
     }
     guard await_resume() {
@@ -90,4 +109,4 @@ private:
 
 inline mutex::lock_awaiter mutex::lock() noexcept { return lock_awaiter(*this); }
 
-} // namespace aya
+} // namespace aya::inline v1

@@ -9,7 +9,40 @@
 #include <cstddef>
 #include <utility>
 
-namespace aya {
+namespace aya::inline v1 {
+
+namespace detail {
+
+template <class Semaphore>
+class [[nodiscard]] held_permit {
+public:
+    held_permit() noexcept = default;
+    explicit held_permit(Semaphore& s) noexcept : semaphore_(&s) {}
+    held_permit(held_permit&& other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)) {}
+    held_permit& operator=(held_permit&& other) noexcept {
+        held_permit moved(std::move(other));
+        std::swap(semaphore_, moved.semaphore_);
+        return *this;
+    }
+    ~held_permit() {
+        if (semaphore_ != nullptr)
+            semaphore_->release();
+    }
+
+    /// Releases it now. Throws invalid_state_error when it holds nothing.
+    void release() {
+        if (semaphore_ == nullptr)
+            throw_invalid_state("aya::semaphore::permit: holds no permit");
+        std::exchange(semaphore_, nullptr)->release();
+    }
+    /// Keeps the permit taken: somebody else calls the semaphore's release().
+    void forget() noexcept { semaphore_ = nullptr; }
+
+private:
+    Semaphore* semaphore_ = nullptr;
+};
+
+} // namespace detail
 
 /// A number of permits, handed out first come, first served. Mirrors asyncio.Semaphore. Must outlive its waiters.
 /// Thread safety: all of it. Cost: a short spin lock; nothing is allocated.
@@ -18,33 +51,7 @@ public:
     class acquire_awaiter;
 
     /// Holds one permit, and releases it when it goes away. Movable.
-    class [[nodiscard]] permit {
-    public:
-        permit() noexcept = default;
-        explicit permit(semaphore& s) noexcept : semaphore_(&s) {}
-        permit(permit&& other) noexcept : semaphore_(std::exchange(other.semaphore_, nullptr)) {}
-        permit& operator=(permit&& other) noexcept {
-            permit moved(std::move(other));
-            std::swap(semaphore_, moved.semaphore_);
-            return *this;
-        }
-        ~permit() {
-            if (semaphore_ != nullptr)
-                semaphore_->release();
-        }
-
-        /// Releases it now. Throws invalid_state_error when it holds nothing.
-        void release() {
-            if (semaphore_ == nullptr)
-                detail::throw_invalid_state("aya::semaphore::permit: holds no permit");
-            std::exchange(semaphore_, nullptr)->release();
-        }
-        /// Keeps the permit taken: somebody else calls semaphore::release().
-        void forget() noexcept { semaphore_ = nullptr; }
-
-    private:
-        semaphore* semaphore_ = nullptr;
-    };
+    using permit = detail::held_permit<semaphore>;
 
     /// Throws std::invalid_argument for a negative number.
     explicit semaphore(std::ptrdiff_t permits = 1) : permits_(static_cast<std::size_t>(permits)) {
@@ -65,18 +72,25 @@ public:
     [[nodiscard]] bool locked() const noexcept;
 
 private:
+    friend class bounded_semaphore;
+
+    /// False, and nothing is released, when there are `limit` free permits already.
+    [[nodiscard]] bool release_below(std::size_t limit) noexcept;
+
     mutable detail::spin_lock mutex_;
     std::size_t permits_;
     detail::wait_list waiters_{mutex_};
 };
 
-class [[nodiscard]] semaphore::acquire_awaiter final : public detail::waiter {
+class [[nodiscard]] semaphore::acquire_awaiter : public detail::waiter {
 public:
+    using operation_result = permit;
+
     explicit acquire_awaiter(semaphore& s) noexcept : semaphore_(&s) {}
 
     bool await_ready() noexcept { return semaphore_->try_acquire(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h) {
         return suspend(*h.promise().task, h);
     }
     permit await_resume() {
@@ -94,4 +108,4 @@ private:
 
 inline semaphore::acquire_awaiter semaphore::acquire() noexcept { return acquire_awaiter(*this); }
 
-} // namespace aya
+} // namespace aya::inline v1

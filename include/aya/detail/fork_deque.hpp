@@ -18,25 +18,28 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
-namespace aya::detail {
+namespace aya::inline v1::detail {
 
 class fork_deque {
 public:
-    explicit fork_deque(std::size_t capacity = 256) { adopt(std::make_unique<ring>(capacity)); }
+    /// `shared` is false when there are no thieves, ever: the owner then takes without a locked instruction. Throws std::bad_alloc.
+    explicit fork_deque(bool shared = true, std::size_t capacity = 256);
+    ~fork_deque();
+    fork_deque(fork_deque const&) = delete;
+    fork_deque& operator=(fork_deque const&) = delete;
 
-    /// Owner only. Throws std::bad_alloc when the ring must grow and cannot.
-    void push(ready& r) {
+    /// Owner only. False when the ring must grow and there is no memory.
+    [[nodiscard]] bool push(ready& r) noexcept {
         std::int64_t const bottom = bottom_.load(std::memory_order_relaxed); // only the owner writes it
-        if (bottom - top_cache_ >= current_->capacity()) [[unlikely]] {
+        if (bottom - top_cache_ > static_cast<std::int64_t>(mask_)) [[unlikely]] {
             top_cache_ = top_.load(std::memory_order_acquire); // D3
-            if (bottom - top_cache_ >= current_->capacity())
-                grow(bottom);
+            if (bottom - top_cache_ > static_cast<std::int64_t>(mask_) && !grow(bottom))
+                return false;
         }
-        current_->put(bottom, &r);
+        put(bottom, &r);
         bottom_.store(bottom + 1, std::memory_order_release); // D1
+        return true;
     }
 
     /// Owner only: the newest. Null when empty.
@@ -45,13 +48,17 @@ public:
         // Relaxed: a top_ that is too old only costs the exchange below; it never passes bottom_ by thieves' doing.
         if (top_.load(std::memory_order_relaxed) > bottom)
             return nullptr;
+        if (!shared_) {
+            bottom_.store(bottom, std::memory_order_relaxed); // no other thread takes part
+            return get(bottom);
+        }
         bottom_.exchange(bottom); // D2
         std::int64_t top = top_.load();
         if (top > bottom) {
             bottom_.store(bottom + 1, std::memory_order_relaxed); // empty: as it was
             return nullptr;
         }
-        ready* r = current_->get(bottom);
+        ready* r = get(bottom);
         if (top == bottom) {
             if (!top_.compare_exchange_strong(top, top + 1)) // D2: a thief was faster
                 r = nullptr;
@@ -60,15 +67,13 @@ public:
         return r;
     }
 
-    /// Any other thread: the oldest. Null when empty, or when somebody else was faster.
-    [[nodiscard]] ready* steal() noexcept {
-        std::int64_t top = top_.load(); // D2
-        std::int64_t const bottom = bottom_.load(); // D1, D2
-        if (top >= bottom)
-            return nullptr;
-        ready* const r = ring_.load(std::memory_order_acquire)->get(top); // D4
-        return top_.compare_exchange_strong(top, top + 1) ? r : nullptr; // D2, D3
+    /// Owner only: whether pop() would give `r`, if no thief comes before it. Anything when empty.
+    [[nodiscard]] bool looks_newest(ready& r) const noexcept {
+        return get(bottom_.load(std::memory_order_relaxed) - 1) == &r; // only the owner writes both
     }
+
+    /// Any other thread: the oldest. Null when empty, or when somebody else was faster.
+    [[nodiscard]] ready* steal() noexcept;
 
     /// A snapshot.
     [[nodiscard]] bool empty() const noexcept {
@@ -76,43 +81,26 @@ public:
     }
 
 private:
-    class ring {
-    public:
-        explicit ring(std::size_t capacity)
-            : mask_(capacity - 1), slots_(std::make_unique<std::atomic<ready*>[]>(capacity)) {}
-        [[nodiscard]] std::int64_t capacity() const noexcept { return static_cast<std::int64_t>(mask_) + 1; }
-        // Relaxed: ordered by D1 and D3; atomic because a thief may read a slot that it then fails to take.
-        void put(std::int64_t i, ready* r) noexcept {
-            slots_[static_cast<std::size_t>(i) & mask_].store(r, std::memory_order_relaxed);
-        }
-        [[nodiscard]] ready* get(std::int64_t i) const noexcept {
-            return slots_[static_cast<std::size_t>(i) & mask_].load(std::memory_order_relaxed);
-        }
+    struct ring; // what grows and is stolen from: lib/scheduler/fork_deque.cpp
 
-    private:
-        std::size_t mask_;
-        std::unique_ptr<std::atomic<ready*>[]> slots_;
-    };
+    bool grow(std::int64_t bottom) noexcept;
+    void adopt(ring* r) noexcept;
 
-    void grow(std::int64_t bottom) {
-        ring const& old = *current_;
-        auto bigger = std::make_unique<ring>(2 * static_cast<std::size_t>(old.capacity()));
-        for (std::int64_t i = top_cache_; i != bottom; ++i)
-            bigger->put(i, old.get(i));
-        adopt(std::move(bigger));
+    // The owner's way into its ring. Relaxed: ordered by D1 and D3; atomic because a thief may read a slot that it then fails to take.
+    void put(std::int64_t i, ready* r) noexcept {
+        slots_[static_cast<std::size_t>(i) & mask_].store(r, std::memory_order_relaxed);
     }
-    void adopt(std::unique_ptr<ring> r) {
-        rings_.push_back(std::move(r));
-        current_ = rings_.back().get();
-        ring_.store(current_, std::memory_order_release); // D4
+    [[nodiscard]] ready* get(std::int64_t i) const noexcept {
+        return slots_[static_cast<std::size_t>(i) & mask_].load(std::memory_order_relaxed);
     }
 
-    ring* current_ = nullptr;
+    bool const shared_;
+    std::size_t mask_ = 0;
+    std::atomic<ready*>* slots_ = nullptr;
     std::int64_t top_cache_ = 0; // a top_ of some time ago
-    std::vector<std::unique_ptr<ring>> rings_; // thieves may still read an old one
     alignas(64) std::atomic<std::int64_t> bottom_{0};
-    std::atomic<ring*> ring_{nullptr};
+    std::atomic<ring*> ring_{nullptr}; // and, behind it, those that thieves may still read
     alignas(64) std::atomic<std::int64_t> top_{0};
 };
 
-} // namespace aya::detail
+} // namespace aya::inline v1::detail

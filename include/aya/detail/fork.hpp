@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a gather of tasks runs on a thread pool: its children are no tasks of their own until they need to be.
+//
+// The worker that awaits the gather starts the first child at once, and leaves "the rest" in its deque, where a thief may take it. A child
+// that ends goes on with the next one if the rest is still there, and the last one with the parent: all by symmetric transfer. A row of
+// children that run one after the other like that is a line; while nobody steals and nobody suspends, one line has them all, and no atomic
+// counts them. After Blumofe and Leiserson's work stealing (1999), with the node of the gather in place of the parent as the
+// thing that is stolen. lib/README.md has the rules of cancellation.
+#pragma once
+
+#include <aya/detail/fork_lane.hpp>
+#include <aya/detail/frame_memory.hpp>
+#include <aya/detail/scheduler.hpp>
+#include <aya/detail/spin_lock.hpp>
+#include <aya/detail/task_pointer.hpp>
+#include <aya/detail/task_state.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+
+namespace aya::inline v1::detail {
+
+struct context_block;
+class fork_node;
+class promoted_child;
+class orphan_keeper;
+
+/// A child that nobody has seen yet.
+struct forked_child {
+    forked_child(fork_node& n, std::uint32_t i, std::coroutine_handle<> f) noexcept;
+
+    fork_node* node;
+    promoted_child* state = nullptr; // once it has one
+    std::coroutine_handle<> frame;
+    std::exception_ptr error;
+    std::uint32_t index;
+    std::uint32_t done_before = 0;  // children of the same line that ended before it
+    std::uint32_t cancels_seen;     // how many of the root's requests it knows of
+};
+
+/// What is known of a gather's children when it is compiled.
+struct fork_shape {
+    void (*destroy)(fork_node&) noexcept; // the children's destructors
+    std::uint32_t stride;                 // from child to child
+    bool outcomes;                        // failures are results
+    bool trivial;                         // results have trivial destructors
+};
+
+/// The children of one gather, in one block of memory with it.
+class fork_node final : public ready, public suspension {
+public:
+    /// Null where only whole tasks will do: on an event loop, outside the task's own pool.
+    [[nodiscard]] static fork_node* create(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
+    /// Where the next child is to be constructed, and its index.
+    [[nodiscard]] void* next_place() noexcept { return place(size_); }
+    [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+    void added() noexcept { ++size_; }
+    /// Instead of start(): the children end without having run.
+    void drop() noexcept;
+
+    /// Suspends the parent and gives what runs next; the caller touches nothing of the awaiter afterwards.
+    [[nodiscard]] std::coroutine_handle<> start(thread_context& here, std::coroutine_handle<> continuation);
+    /// A child's frame is gone; gives what runs next, or null.
+    [[nodiscard]] static std::coroutine_handle<> child_done(forked_child& c) noexcept;
+
+    /// When the parent goes on: throws cancelled_error, or the first failure.
+    void finish_wait();
+    /// The parent has what it wants. Children that still run go on. With what the node was made with.
+    void leave(std::size_t count, fork_shape const& shape) noexcept;
+
+    [[nodiscard]] void* place(std::size_t i) noexcept { return place(i, *shape_); }
+    /// The same for who knows the shape at compile time.
+    [[nodiscard]] void* place(std::size_t i, fork_shape const& shape) noexcept {
+        return reinterpret_cast<std::byte*>(this) + header_size() + i * shape.stride;
+    }
+    [[nodiscard]] std::uint32_t baseline() const noexcept { return baseline_; }
+    /// The context variables that the children begin with.
+    [[nodiscard]] context_block* inherited_context() const noexcept { return root_->rare_.context; }
+
+private:
+    friend class promoted_child;
+    friend class task_pointer;
+
+    static constexpr std::uint64_t over_bit = std::uint64_t{1} << 63; // the parent's wake-up is claimed
+    static constexpr std::size_t most_children = 0x7fffffff;
+    static constexpr std::uint64_t one_heir = std::uint64_t{1} << 32; // a node below that outlives the parent's wait there
+
+    fork_node(scheduler& home, forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept; // below another node
+    fork_node(scheduler& home, task_state& parent, std::uint32_t count, fork_shape const& shape) noexcept;   // a root
+    ~fork_node();
+
+    static constexpr std::size_t header_size() noexcept;
+    [[nodiscard]] forked_child& child(std::size_t i) noexcept { return *static_cast<forked_child*>(place(i)); }
+    /// Whether nobody has asked this gather's root to stop since the gather began. Relaxed: a request that is not visible yet has not come
+    /// yet. The root counts every request, those to orphans too; and it is there as long as any of its children, or heirs.
+    [[nodiscard]] bool undisturbed() const noexcept { return root_->rare_.cancels.load(std::memory_order_relaxed) == baseline_; }
+    [[nodiscard]] static constexpr std::size_t size_in_memory(std::size_t count, fork_shape const& shape) noexcept {
+        return header_size() + count * shape.stride;
+    }
+    [[nodiscard]] static fork_node* create_root(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
+    [[nodiscard]] forked_child& take_next(thread_context& here, std::uint32_t done_before) noexcept;
+    [[nodiscard]] std::coroutine_handle<> start_slowly(thread_context& here) noexcept;
+    [[nodiscard]] static std::coroutine_handle<> child_done_slowly(forked_child& c, thread_context& here) noexcept;
+    void finish_wait_slowly();
+    void leave_slowly() noexcept;
+    [[nodiscard]] bool may_start(forked_child& c) noexcept;
+    void settle(forked_child& c) noexcept;
+    [[nodiscard]] fork_node& authority() noexcept;
+    [[nodiscard]] std::uint32_t requests() noexcept;
+    [[nodiscard]] std::uint32_t requests_since(std::uint32_t seen) noexcept;
+    [[nodiscard]] std::exception_ptr cancellation() noexcept;
+    [[nodiscard]] std::coroutine_handle<> end_line(forked_child& c, bool failed, thread_context& here) noexcept;
+    [[nodiscard]] std::coroutine_handle<> resume_parent(thread_context& here) noexcept;
+    void keep_orphans() noexcept;
+    void release(std::uint64_t units) noexcept;
+    void free(bool as_is) noexcept;
+    void destroy_last() noexcept;
+    static void run_rest(ready& r) noexcept;
+    /// The parent's turn, when it is not taken at once; the node itself may be queued as the rest of its children.
+    struct parent_turn final : ready {
+        explicit parent_turn(fork_node& n) noexcept : ready(&run_parent), node(&n) {}
+        static void run_parent(ready& r) noexcept;
+        fork_node* node;
+    };
+    verdict request_cancel(cancel_walk& walk) noexcept override;
+
+    // Children that are not done, one for the parent, heirs, and the over bit.
+    std::atomic<std::uint64_t> left_;
+    fork_shape const* const shape_;
+    std::uint32_t const count_;
+    std::uint32_t size_ = 0;
+    std::uint32_t next_ = 0; // the first child that is not started; belongs to whoever has the rest
+    task_pointer parent_;
+    std::coroutine_handle<> continuation_;
+    union {
+        parent_turn turn_; // rarely made
+    };
+    scheduler* const home_;
+    fork_node* root_; // the nearest one above whose parent has a state: requests to cancel arrive there
+    forked_child* culprit_ = nullptr;
+    std::uint32_t baseline_ = 0; // the root's requests that came before this gather
+    bool whole_ = false; // one line had all children, and nobody but the parent knows of the node now
+    bool heir_ = false;  // it keeps the root
+    bool orphaned_ = false; // its parent has left it; under the root's lock
+    // What a root has, and a node that its parent has left. Under the root's lock, except that `cancels` is read without.
+    struct rare {
+        spin_lock mutex; // of the root, and of each keeper
+        std::atomic<std::uint32_t> cancels{0}; // requests to stop; a root counts all of them, an orphaned node those to itself
+        std::uint32_t orphaned_at = 0;         // the root's, by the time that the parent left
+        promoted_child* promoted = nullptr;
+        std::string* message = nullptr; // of the last request
+        orphan_keeper* keeper = nullptr;
+        context_block* context = nullptr;
+    };
+    [[nodiscard]] bool has_rare() const noexcept { return root_ == this || orphaned_; }
+    union {
+        rare rare_;
+    };
+};
+
+inline forked_child::forked_child(fork_node& n, std::uint32_t i, std::coroutine_handle<> f) noexcept
+    : node(&n), frame(f), index(i), cancels_seen(n.baseline()) {}
+
+constexpr std::size_t fork_node::header_size() noexcept {
+    return (sizeof(fork_node) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+}
+
+inline fork_node::fork_node(scheduler& home, forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept
+    : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), parent_(parent), home_(&home),
+      root_(parent.node->root_), baseline_(parent.cancels_seen) {}
+
+// The common path of a gather is inline: a gather in a child that nobody knows, and nobody steals, suspends, cancels or fails.
+
+inline fork_node* fork_node::create(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape) {
+    if (!parent.is_child() || parent.as_child().state != nullptr || count > most_children) [[unlikely]]
+        return create_root(here, parent, count, shape);
+    void* const memory = allocate_frame(size_in_memory(count, shape));
+    return new (memory) fork_node(*here.home, parent.as_child(), static_cast<std::uint32_t>(count), shape);
+}
+
+// By whoever has the rest: takes one, and leaves what is left of the rest to be stolen.
+inline forked_child& fork_node::take_next(thread_context& here, std::uint32_t done_before) noexcept {
+    forked_child& c = child(next_++);
+    c.done_before = done_before;
+    if (next_ < count_)
+        here.forks->push(here, *this);
+    return c;
+}
+
+inline std::coroutine_handle<> fork_node::start(thread_context& here, std::coroutine_handle<> continuation) {
+    continuation_ = continuation;
+    if (root_ == this || count_ == 0 || !undisturbed()) [[unlikely]]
+        return start_slowly(here);
+    forked_child& first = take_next(here, 0);
+    here.current = first;
+    return first.frame;
+}
+
+inline std::coroutine_handle<> fork_node::child_done(forked_child& c) noexcept {
+    thread_context& here = *this_thread();
+    fork_node& n = *c.node;
+    if (c.state == nullptr && !c.error && n.undisturbed() && here.home == n.home_) [[likely]] {
+        if (c.index + 1 != n.count_) {
+            if (here.forks->take_back(n)) [[likely]] {
+                forked_child& next = n.take_next(here, c.done_before + 1);
+                here.current = next;
+                return next.frame;
+            }
+        } else if (c.done_before == c.index && n.root_ != &n && !here.forks->turn_over()) [[likely]] {
+            n.whole_ = true;
+            here.current = n.parent_;
+            return n.continuation_;
+        }
+    }
+    return child_done_slowly(c, here);
+}
+
+inline void fork_node::finish_wait() {
+    // Relaxed: as in undisturbed().
+    if (!parent_.is_child() || culprit_ != nullptr ||
+        root_->rare_.cancels.load(std::memory_order_relaxed) != parent_.as_child().cancels_seen) [[unlikely]]
+        finish_wait_slowly();
+}
+
+inline void fork_node::leave(std::size_t count, fork_shape const& shape) noexcept {
+    // A whole node is no root, and nobody has left it; its children have no errors. So there is nothing to destroy but results.
+    if (shape.trivial && !shape.outcomes && whole_ && culprit_ == nullptr) [[likely]]
+        release_frame(this, size_in_memory(count, shape));
+    else
+        leave_slowly();
+}
+
+} // namespace aya::inline v1::detail

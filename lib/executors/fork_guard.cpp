@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/fork_guard.hpp"
+
+#include "executors/current_thread.hpp"
+
+#include <aya/detail/frame_memory.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+
+#include <pthread.h>
+
+namespace aya::inline v1::detail {
+
+namespace {
+
+std::atomic<std::uint32_t> generation{0};
+
+void in_child() noexcept {
+    unlock_frame_memory();
+    generation.fetch_add(1);
+    leave_thread(); // a worker that forked is no worker there, and may make a runtime
+}
+
+} // namespace
+
+void watch_forks() {
+    static int const error = pthread_atfork(&lock_frame_memory, &unlock_frame_memory, &in_child);
+    if (error != 0)
+        throw std::system_error(error, std::generic_category(), "aya::runtime: pthread_atfork");
+}
+
+std::uint32_t fork_generation() noexcept { return generation.load(); }
+
+} // namespace aya::inline v1::detail

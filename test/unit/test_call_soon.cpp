@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/harness.hpp"
+
+#include <aya/aya.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using test::everywhere;
+using namespace std::chrono_literals;
+
+TEST_CASE("call_soon: callable and arguments are kept until the call, and go with it") {
+    everywhere([]() -> aya::task<> {
+        test::census census;
+        int sum = 0;
+        auto const h = aya::call_soon([&sum, alive = census.make()](std::unique_ptr<int> a, int b) { sum += *a + b; },
+                                      std::make_unique<int>(3), 4);
+        CHECK(census.live() == 1);
+        co_await test::settle();
+        CHECK(sum == 7);
+        CHECK(census.live() == 0); // though the handle lives
+        CHECK_FALSE(h.cancel());
+        CHECK_FALSE(h.cancelled());
+        CHECK_FALSE(aya::callback_handle().cancel());
+    });
+}
+
+TEST_CASE("call_soon: what is queued at the runtime's end still runs, its tasks are cancelled, and it queues nothing more") {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{4}}) {
+        int ran = 0;
+        test::census census;
+        test::report_log log;
+        aya::runtime_options options = test::kind{workers}.options();
+        options.exception_handler = log.handler();
+        {
+            aya::runtime rt(options);
+            (void)aya::call_soon_threadsafe(rt, [&] {
+                ++ran;
+                (void)aya::create_task(
+                    [](test::census::resident) -> aya::task<> { co_await test::forever(); }, census.make());
+            });
+            auto again = [](auto self) -> void { (void)aya::call_soon(self, self); }; // until the runtime refuses
+            (void)aya::call_soon_threadsafe(rt, again, again);
+        }
+        CHECK(ran == 1);
+        CHECK(census.live() == 0);
+        CHECK(log.count() == 1);
+    }
+}
+
+TEST_CASE("call_soon: from many threads every callback runs once, one at a time") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        constexpr int per_thread = 7; // few: the blocks of the injection queue, once reused, are beyond ThreadSanitizer
+        std::vector<int> seen(4, 0); // no lock: callbacks run one at a time
+        int calls = 0;
+        bool ordered = true;
+        test::thread_crew crew;
+        for (std::size_t t = 0; t < seen.size(); ++t)
+            crew.add([&, t] {
+                for (int i = 0; i < per_thread; ++i)
+                    (void)aya::call_soon_threadsafe(rt, [&, t, i] {
+                        ordered = ordered && seen[t] == i;
+                        ++seen[t];
+                        ++calls;
+                    });
+            });
+        aya::promise<> const done(rt);
+        auto wait = [](aya::future<> f) -> aya::task<> { co_await f; };
+        crew.join();
+        (void)aya::call_soon_threadsafe(rt, [&] { done.set_value(); });
+        rt.block_on(wait, done.get_future());
+        CHECK(calls == 4 * per_thread);
+        CHECK(ordered);
+    });
+}
+
+TEST_CASE("call_later: a cancelled call never comes, and its function goes at once") {
+    everywhere([]() -> aya::task<> {
+        test::census census;
+        int calls = 0;
+        auto const start = aya::now();
+        auto const h = aya::call_later(5ms, [&calls, alive = census.make()] { ++calls; });
+        CHECK(h.when() == start + 5ms);
+        auto const kept = aya::call_at(start + 7ms, [&] { ++calls; });
+        CHECK(h.cancel());
+        CHECK(h.cancelled());
+        CHECK_FALSE(h.cancel());
+        CHECK(census.live() == 0);
+        co_await aya::sleep(6ms);
+        CHECK(calls == 0);
+        co_await aya::sleep(6ms);
+        CHECK(calls == 1);
+        CHECK_FALSE(kept.cancel());
+        CHECK_THROWS_AS((void)aya::call_later(std::chrono::duration<double>(std::nan("")), [] {}), std::invalid_argument);
+    });
+}
+
+TEST_CASE("call_later: what is not due at the runtime's end is dropped") {
+    test::census census;
+    aya::timer_handle late;
+    test::on_every_runtime([&](aya::runtime& rt) {
+        auto body = [](test::census& c, aya::timer_handle& h) -> aya::task<> {
+            h = aya::call_later(1h, [alive = c.make()] {});
+            co_return;
+        };
+        rt.block_on(body, std::ref(census), std::ref(late));
+        CHECK(census.live() == 1);
+    });
+    CHECK(census.live() == 0);
+    CHECK(late.cancelled() == (census.ever() != 0));
+    CHECK_FALSE(late.cancel());
+}
+
+TEST_CASE("call_soon: cancel against call, from several threads") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        std::atomic<int> called{0};
+        std::atomic<int> cancelled{0};
+        constexpr int rounds = 21;
+        for (int i = 0; i < rounds; ++i) {
+            auto const h = aya::call_soon_threadsafe(rt, [&] { called.fetch_add(1); });
+            test::thread_crew crew;
+            if (i % 3 == 0)
+                crew.add([h, &cancelled] { cancelled.fetch_add(h.cancel() ? 1 : 0); });
+            cancelled.fetch_add(h.cancel() ? 1 : 0);
+        }
+        aya::promise<> const done(rt);
+        (void)aya::call_soon_threadsafe(rt, [&] { done.set_value(); });
+        auto wait = [](aya::future<> f) -> aya::task<> { co_await f; };
+        rt.block_on(wait, done.get_future());
+        CHECK(called.load() + cancelled.load() == rounds);
+    });
+}
+
+TEST_CASE("call_soon: outside a runtime is refused") {
+    CHECK_THROWS_AS((void)aya::call_soon([] {}), aya::invalid_state_error);
+    CHECK_THROWS_AS((void)aya::call_later(1s, [] {}), aya::invalid_state_error);
+}
