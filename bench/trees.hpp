@@ -62,6 +62,14 @@ inline queens with_queen(queens columns, int row, int column) noexcept {
     return columns;
 }
 
+template <std::size_t Size>
+constexpr std::uint64_t total(std::array<std::uint64_t, Size> const& results) noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint64_t const r : results)
+        sum += r;
+    return sum;
+}
+
 inline constexpr int small_matrix = 32;
 
 /// c += a * b for blocks of `size` rows and columns in matrices of `stride` columns.

@@ -34,10 +34,7 @@ std::uint64_t skynet_of(std::uint64_t first, std::uint64_t size) {
         results[i] = skynet_of(first + i * part, part);
     }
 #pragma omp taskwait
-    std::uint64_t total = 0;
-    for (std::uint64_t r : results)
-        total += r;
-    return total;
+    return total(results);
 }
 
 std::uint64_t queens_of(int n, int row, queens columns) {
@@ -51,10 +48,7 @@ std::uint64_t queens_of(int n, int row, queens columns) {
         }
     }
 #pragma omp taskwait
-    std::uint64_t total = 0;
-    for (std::uint64_t r : results)
-        total += r;
-    return total;
+    return total(results);
 }
 
 void product_of(block m) {

@@ -37,10 +37,7 @@ std::uint64_t skynet_of(std::uint64_t first, std::uint64_t size) {
     for (std::uint64_t i = 0; i < 10; ++i)
         group.run([&results, first, part, i] { results[i] = skynet_of(first + i * part, part); });
     group.wait();
-    std::uint64_t total = 0;
-    for (std::uint64_t r : results)
-        total += r;
-    return total;
+    return total(results);
 }
 
 std::uint64_t queens_of(int n, int row, queens columns) {
@@ -54,10 +51,7 @@ std::uint64_t queens_of(int n, int row, queens columns) {
                 result = queens_of(n, row + 1, next);
             });
     group.wait();
-    std::uint64_t total = 0;
-    for (std::uint64_t r : results)
-        total += r;
-    return total;
+    return total(results);
 }
 
 void product_of(block m) {

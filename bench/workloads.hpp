@@ -32,6 +32,23 @@ inline task<std::uint64_t> sum_of(std::vector<task_handle<std::uint64_t>> tasks)
     co_return total;
 }
 
+/// `members` tasks at once, each of so many rounds that there are about `ops` in all. `start(rounds)` makes one's coroutine, and
+/// `answer(rounds)` says what it gives.
+template <class Start, class Answer>
+task<std::size_t> crowd(std::size_t members, std::size_t ops, Start start, Answer answer) {
+    std::size_t const rounds = at_least_one(ops / members);
+    std::vector<task_handle<std::uint64_t>> tasks;
+    tasks.reserve(members);
+    for (std::size_t i = 0; i < members; ++i)
+        tasks.push_back(aya::create_task(start(rounds)));
+    expect(co_await sum_of(std::move(tasks)), members * answer(rounds));
+    co_return members * rounds;
+}
+
+inline std::uint64_t one_each(std::size_t rounds) {
+    return rounds;
+}
+
 inline task<std::size_t> spawn(std::size_t ops) {
     std::vector<task_handle<std::uint64_t>> tasks;
     tasks.reserve(ops);
@@ -82,12 +99,7 @@ inline task<std::uint64_t> yielder(std::size_t rounds) {
 }
 
 inline task<std::size_t> yield(std::size_t ops) {
-    std::size_t const rounds = at_least_one(ops / yielders);
-    std::vector<task_handle<std::uint64_t>> tasks;
-    for (std::size_t i = 0; i < yielders; ++i)
-        tasks.push_back(aya::create_task(yielder(rounds)));
-    expect(co_await sum_of(std::move(tasks)), yielders * rounds);
-    co_return yielders * rounds;
+    return crowd(yielders, ops, yielder, one_each);
 }
 
 struct wires {
@@ -221,14 +233,11 @@ task<std::uint64_t> locker(std::shared_ptr<counter> c, std::size_t rounds) {
 
 template <bool HeldOverAYield>
 task<std::size_t> mutex(std::size_t ops) {
-    std::size_t const rounds = at_least_one(ops / lockers);
     auto const c = std::make_shared<counter>();
-    std::vector<task_handle<std::uint64_t>> tasks;
-    for (std::size_t i = 0; i < lockers; ++i)
-        tasks.push_back(aya::create_task(locker<HeldOverAYield>(c, rounds)));
-    co_await sum_of(std::move(tasks));
-    expect(c->count, lockers * rounds);
-    co_return lockers * rounds;
+    auto const start = [c](std::size_t rounds) { return locker<HeldOverAYield>(c, rounds); };
+    std::size_t const done = co_await crowd(lockers, ops, start, [](std::size_t) { return std::uint64_t{0}; });
+    expect(c->count, done);
+    co_return done;
 }
 
 inline task<std::uint64_t> acquirer(std::shared_ptr<aya::semaphore> s, std::size_t rounds) {
@@ -242,13 +251,8 @@ inline task<std::uint64_t> acquirer(std::shared_ptr<aya::semaphore> s, std::size
 }
 
 inline task<std::size_t> semaphore(std::size_t ops) {
-    std::size_t const rounds = at_least_one(ops / acquirers);
     auto const s = std::make_shared<aya::semaphore>(permits);
-    std::vector<task_handle<std::uint64_t>> tasks;
-    for (std::size_t i = 0; i < acquirers; ++i)
-        tasks.push_back(aya::create_task(acquirer(s, rounds)));
-    expect(co_await sum_of(std::move(tasks)), acquirers * rounds);
-    co_return acquirers * rounds;
+    return crowd(acquirers, ops, [s](std::size_t rounds) { return acquirer(s, rounds); }, one_each);
 }
 
 inline task<std::uint64_t> yielding_value(std::uint64_t i) {
@@ -266,12 +270,7 @@ task<std::uint64_t> in_time(std::size_t rounds) {
 
 template <task<std::uint64_t> (*Operation)(std::uint64_t)>
 task<std::size_t> timeouts(std::size_t ops) {
-    std::size_t const rounds = at_least_one(ops / timed);
-    std::vector<task_handle<std::uint64_t>> tasks;
-    for (std::size_t i = 0; i < timed; ++i)
-        tasks.push_back(aya::create_task(in_time<Operation>(rounds)));
-    expect(co_await sum_of(std::move(tasks)), timed * sum_below(rounds));
-    co_return timed * rounds;
+    return crowd(timed, ops, in_time<Operation>, sum_below);
 }
 
 template <bool OnCpuPool>
@@ -289,12 +288,7 @@ task<std::uint64_t> offloader(std::size_t rounds) {
 
 template <bool OnCpuPool, std::size_t InFlight>
 task<std::size_t> offload(std::size_t ops) {
-    std::size_t const rounds = at_least_one(ops / InFlight);
-    std::vector<task_handle<std::uint64_t>> tasks;
-    for (std::size_t i = 0; i < InFlight; ++i)
-        tasks.push_back(aya::create_task(offloader<OnCpuPool>(rounds)));
-    expect(co_await sum_of(std::move(tasks)), InFlight * sum_below(rounds));
-    co_return InFlight * rounds;
+    return crowd(InFlight, ops, offloader<OnCpuPool>, sum_below);
 }
 
 inline task<std::size_t> queue_fill(std::size_t ops) {

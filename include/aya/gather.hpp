@@ -43,7 +43,8 @@ public:
     template <class... Given>
     explicit gather_operation(std::in_place_t, Given&&... parts) : parts_(std::forward<Given>(parts)...) {}
     /// Only before it is awaited.
-    gather_operation(gather_operation&& other) : gather_base(std::move(other)), parts_(std::move(other.parts_)) {}
+    gather_operation(gather_operation&& other) noexcept(std::is_nothrow_move_constructible_v<std::tuple<Parts...>>)
+        : gather_base(std::move(other)), parts_(std::move(other.parts_)) {}
     ~gather_operation() {
         if (!this->leave(sizeof...(Parts), shape))
             std::destroy_at(&parts_);

@@ -25,18 +25,29 @@ namespace {
 /// oneTBB's threads inherit the one CPU of the pinned worker that happens to start them.
 class unpinning final : public tbb::task_scheduler_observer {
 public:
-    unpinning(tbb::task_arena& a, thread_setup const* setup) : task_scheduler_observer(a) {
-        setup_.store(setup, std::memory_order_release);
-        if (setup != nullptr && setup->pins())
-            observe(true);
+    unpinning(tbb::task_arena& a, thread_setup const* setup) : task_scheduler_observer(a), setup_(setup) {
+        if (setup == nullptr || !setup->pins())
+            return;
+        // Pairs with the acquire in on_scheduler_entry(): what the thread reads through setup_ is there. How observe() hands this
+        // object over is oneTBB's own affair, and ThreadSanitizer does not see it.
+        entries_.store(0, std::memory_order_release);
+        observe(true);
     }
-    ~unpinning() override { observe(false); }
+    ~unpinning() override {
+        observe(false); // waits for the calls in flight
+        // Acquire: every entry has left its release here, and a read-modify-write sees the last of them.
+        entries_.fetch_add(0, std::memory_order_acq_rel);
+    }
 
 private:
-    // acquire: pairs with the constructor's release, since how observe() hands this over is oneTBB's own affair.
-    void on_scheduler_entry(bool) override { setup_.load(std::memory_order_acquire)->unpin(); }
+    void on_scheduler_entry(bool) override {
+        static_cast<void>(entries_.load(std::memory_order_acquire)); // the constructor's store
+        setup_->unpin();
+        entries_.fetch_add(1, std::memory_order_release); // the destructor's read: the last touch of this object
+    }
 
-    std::atomic<thread_setup const*> setup_;
+    thread_setup const* setup_;
+    std::atomic<std::size_t> entries_{0};
 };
 
 void require_threads() {

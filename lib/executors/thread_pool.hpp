@@ -45,6 +45,7 @@ public:
 
 private:
     struct alignas(64) worker : thread_context {
+        static_assert(fork_lane::sleeping_mask == idle_set::sleeping_mask);
         worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }
 
         ready_queue queue; // woken tasks

@@ -53,7 +53,7 @@ public:
     /// Lets the child begin what it was given, and wakes it.
     void publish();
 
-    /// Takes calls back that the child has not begun, at most `most`, the the last ones; puts them behind `into` in their order.
+    /// Takes calls back that the child has not begun, at most `most`, the last ones; puts them behind `into` in their order.
     void take_back(std::size_t most, job_list& into);
     /// How many it could give back.
     [[nodiscard]] std::size_t not_begun() const;

@@ -27,6 +27,8 @@ namespace aya::inline v1::detail {
 class idle_set {
 public:
     static constexpr std::uint32_t nobody = ~std::uint32_t{0};
+    /// The part of the word that counts the sleepers.
+    static constexpr std::uint32_t sleeping_mask = 0xfff;
 
     explicit idle_set(std::uint32_t workers) : workers_(workers) { sleepers_.reserve(workers); }
 
@@ -125,7 +127,7 @@ private:
     static constexpr std::uint32_t watched_flag = 1U << 24;
 
     static snapshot unpack(std::uint32_t word) noexcept {
-        return {word & 0xfff, word >> 12 & 0xfff, (word & watched_flag) != 0};
+        return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & watched_flag) != 0};
     }
 
     void leave(std::uint32_t worker, std::uint32_t searching) noexcept {

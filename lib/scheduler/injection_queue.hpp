@@ -3,7 +3,7 @@
 // and whose finder turns it round (Treiber, 1986). It needs no memory, and no fences, which ThreadSanitizer would not understand.
 #pragma once
 
-#include <aya/detail/task_state.hpp>
+#include <aya/detail/ready.hpp>
 
 #include <atomic>
 #include <utility>

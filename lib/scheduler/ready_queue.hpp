@@ -10,7 +10,7 @@
 // A taker reads slots before it owns them; its compare-exchange on head_ fails if any of them was taken, or reused, meanwhile.
 #pragma once
 
-#include <aya/detail/task_state.hpp>
+#include <aya/detail/ready.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -205,11 +205,12 @@ TEST_CASE("X6: once the pools are shut down, to_thread and to_cpu refuse") {
                         ++*count;
                     }
                 };
-                // One at a time, with pauses: the runtime waits for the tasks that are left before it shuts the pools down.
-                for (int i = 0; i < 10'000 && refused.load() == 0; ++i) {
+                // One at a time, with pauses that grow: the runtime waits for the tasks that are left before it shuts the pools down.
+                for (int i = 0; i < 5000 && refused.load() == 0; ++i) {
                     auto const h = rt.spawn(ask, &refused);
                     (void)test::eventually_outside([&] { return h.done(); });
-                    std::this_thread::sleep_for(1ms);
+                    for (int pause = 0; pause < i; ++pause)
+                        std::this_thread::yield();
                 }
             };
             auto start = [](std::function<void()> f) -> aya::task<> { co_await aya::to_thread(std::move(f)); };

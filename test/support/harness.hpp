@@ -5,6 +5,7 @@
 // workers: a test needs no sleeping and no guess to know that "everything that could happen has happened".
 #pragma once
 
+#include <aya/errors.hpp>
 #include <aya/runtime.hpp>
 #include <aya/sleep.hpp>
 #include <aya/sync/event.hpp>
@@ -69,10 +70,10 @@ aya::task<bool> throws(T awaited) {
     co_return false;
 }
 
-/// False if `condition` does not come true within ten seconds. For real time.
+/// False if `condition` does not come true within a minute. For real time.
 template <class Condition>
 aya::task<bool> eventually(Condition condition) {
-    auto const deadline = std::chrono::steady_clock::now() + 10s;
+    auto const deadline = std::chrono::steady_clock::now() + 60s;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > deadline)
             co_return false;
@@ -83,7 +84,7 @@ aya::task<bool> eventually(Condition condition) {
 
 /// The same for a thread outside every runtime.
 template <class Condition>
-bool eventually_outside(Condition condition, std::chrono::seconds limit = 10s) {
+bool eventually_outside(Condition condition, std::chrono::seconds limit = 60s) {
     auto const deadline = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > deadline)
@@ -91,6 +92,17 @@ bool eventually_outside(Condition condition, std::chrono::seconds limit = 10s) {
         std::this_thread::yield();
     }
     return true;
+}
+
+/// What `f` says when it throws an E; empty when it does not throw.
+template <class E = aya::invalid_state_error, class F>
+std::string refusal(F f) {
+    try {
+        f();
+    } catch (E const& e) {
+        return e.what();
+    }
+    return {};
 }
 
 /// Counts the live objects that were made from it.

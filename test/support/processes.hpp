@@ -2,7 +2,6 @@
 // What tests with several processes meet by: gates that a call waits at, and a file that counts who began.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -10,7 +9,6 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <cerrno>
@@ -41,18 +39,6 @@ public:
 private:
     std::string path_;
 };
-
-/// Bounded waiting for something outside this process.
-template <class Condition>
-bool soon(Condition condition, std::chrono::seconds limit = std::chrono::seconds(60)) {
-    auto const deadline = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-}
 
 /// A place where a call in another process waits, so that a test knows that it has begun, and says when it goes on.
 class gate {

@@ -2,7 +2,7 @@
 // Numbered ready objects, for the tests of the queues that carry them.
 #pragma once
 
-#include <aya/detail/task_state.hpp>
+#include <aya/detail/ready.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -19,7 +19,7 @@
 
 namespace {
 
-int sleep_for_ever() { return ::pause(); }
+int wait_for_a_signal() { return ::pause(); }
 int spin_for_ever() {
     for (std::atomic<unsigned> n{0};; ++n) {
     }
@@ -31,7 +31,7 @@ pid_t own_pid() { return ::getpid(); }
     aya::process_pool idle({.max_workers = 1}), sleeping({.max_workers = 1}), computing({.max_workers = 1});
     for (aya::process_pool* p : {&idle, &sleeping, &computing})
         std::printf("%d\n", p->submit<&own_pid>().get());
-    auto const a = sleeping.submit<&sleep_for_ever>();
+    auto const a = sleeping.submit<&wait_for_a_signal>();
     auto const b = computing.submit<&spin_for_ever>();
     std::puts("ready");
     std::fflush(stdout);

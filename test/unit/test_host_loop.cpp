@@ -34,16 +34,6 @@ bool readable(aya::runtime const& rt, std::chrono::milliseconds limit) {
     return ::poll(&d, 1, static_cast<int>(limit.count())) == 1;
 }
 
-template <class F>
-std::string refusal(F f) {
-    try {
-        f();
-    } catch (aya::invalid_state_error const& e) {
-        return e.what();
-    }
-    return {};
-}
-
 } // namespace
 
 TEST_CASE("host loop: poll runs one turn, and says how many steps") {
@@ -292,19 +282,19 @@ TEST_CASE("host loop: wrong use is refused with the reason") {
     aya::runtime pool(test::kind{1}.options());
     aya::runtime loop(test::kind{0}.options());
     for (aya::runtime* const r : {&pool, &loop}) {
-        CHECK(refusal([&] { r->poll(); }) == "aya::runtime::poll: runtime_options::driven_by_host is not set");
-        CHECK(refusal([&] { r->run_for(1s); }) == "aya::runtime::run_for: runtime_options::driven_by_host is not set");
-        CHECK(refusal([&] { (void)r->next_deadline(); }) ==
+        CHECK(test::refusal([&] { r->poll(); }) == "aya::runtime::poll: runtime_options::driven_by_host is not set");
+        CHECK(test::refusal([&] { r->run_for(1s); }) == "aya::runtime::run_for: runtime_options::driven_by_host is not set");
+        CHECK(test::refusal([&] { (void)r->next_deadline(); }) ==
               "aya::runtime::next_deadline: runtime_options::driven_by_host is not set");
-        CHECK(refusal([&] { (void)r->descriptor(); }) ==
+        CHECK(test::refusal([&] { (void)r->descriptor(); }) ==
               "aya::runtime::descriptor: runtime_options::driven_by_host is not set");
     }
     aya::runtime rt(hosted());
     std::thread([&] {
-        CHECK(refusal([&] { rt.poll(); }) == "aya::runtime::poll: called on another thread than the one that made the runtime");
-        CHECK(refusal([&] { rt.shutdown(0s); }).starts_with("aya::runtime::shutdown: called on another thread"));
+        CHECK(test::refusal([&] { rt.poll(); }) == "aya::runtime::poll: called on another thread than the one that made the runtime");
+        CHECK(test::refusal([&] { rt.shutdown(0s); }).starts_with("aya::runtime::shutdown: called on another thread"));
     }).join();
-    auto inside = [&]() -> aya::task<std::string> { co_return refusal([&] { rt.poll(); }); };
+    auto inside = [&]() -> aya::task<std::string> { co_return test::refusal([&] { rt.poll(); }); };
     CHECK(rt.block_on(inside) == "aya::runtime::poll: called inside a task");
 }
 

@@ -109,13 +109,13 @@ TEST_CASE("X7: children that die before they are ready end no call while another
     std::uint64_t const most = 7; // more than the pool would try without any other child
     aya::process_pool pool({.max_workers = 2, .initializer = aya::process_call::to<&first_one_only>(folder.file("log"), most)});
     std::future<int> busy = pool.submit<&wait_at_gate>(gate.path(), 1);
-    REQUIRE(test::soon([&] { return gate.somebody_waits(); }));
+    REQUIRE(test::eventually_outside([&] { return gate.somebody_waits(); }));
     pid_t const healthy = pool.children().at(0);
     std::vector<std::future<int>> queued;
     for (int i = 0; i < 4; ++i)
         queued.push_back(pool.submit<&size_of>(std::vector<int>(50'000, 1))); // too large to wait behind a call that runs
     std::set<pid_t> killed;
-    CHECK(test::soon([&] {
+    CHECK(test::eventually_outside([&] {
         for (pid_t const child : pool.children())
             if (child != healthy && killed.size() < most && test::notes(folder.file("log"), 1)[0] > static_cast<int>(killed.size()) + 1 &&
                 killed.insert(child).second)
@@ -291,7 +291,7 @@ TEST_CASE("E32: children are killed at random: each call is run once, or says th
             // A few results between two deaths, so that each child gets to work.
             std::uint64_t const before = t.good.load();
             std::uint64_t const pause = 1 + random.below(50);
-            REQUIRE(test::soon([&] { return t.good.load() >= before + pause; }));
+            REQUIRE(test::eventually_outside([&] { return t.good.load() >= before + pause; }));
             auto const children = pool.children();
             if (children.empty())
                 continue;

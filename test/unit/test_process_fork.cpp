@@ -20,19 +20,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr bool thread_sanitizer =
-#if defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
-
 /// The exit code of a child that runs `f`, or minus the signal that ended it.
 template <class F>
 int in_child(F f) {
@@ -55,13 +42,8 @@ int in_child(F f) {
 /// Whether `f` throws an invalid_state_error that begins so, and speaks of fork().
 template <class F>
 bool refuses(std::string const& begin, F f) {
-    try {
-        f();
-    } catch (aya::invalid_state_error const& e) {
-        std::string const what = e.what();
-        return what.starts_with(begin) && what.find("fork()") != std::string::npos;
-    }
-    return false;
+    std::string const what = test::refusal(f);
+    return what.starts_with(begin) && what.find("fork()") != std::string::npos;
 }
 
 aya::task<int> answer() {
@@ -149,7 +131,7 @@ TEST_CASE("fork: a child finds the frame memory whole, whatever the parent's thr
 
 TEST_CASE("fork: a child makes runtimes of its own, also while the parent's are busy") {
     if (AYA_SANITIZED)
-        return; // a busy thread may hold the sanitizer's own locks, and ThreadSanitizer allows no new threads then
+        return; // another thread may hold the sanitizer's own locks, and ThreadSanitizer allows no new threads then
     aya::runtime rt(test::kind{2}.options());
     auto churn = []() -> aya::task<> {
         for (;;) {
@@ -176,8 +158,8 @@ TEST_CASE("fork: a child makes runtimes of its own, also while the parent's are 
 }
 
 TEST_CASE("fork: a task may fork, and its child may make a runtime") {
-    if (thread_sanitizer)
-        return;
+    if (AYA_SANITIZED)
+        return; // as above
     test::on_every_runtime([](aya::runtime& rt) {
         auto body = []() -> aya::task<int> {
             int const code = in_child([] {
@@ -191,8 +173,8 @@ TEST_CASE("fork: a task may fork, and its child may make a runtime") {
 }
 
 TEST_CASE("fork: to_cpu fails in a child whose parent has used it, instead of a wait for ever") {
-    if (thread_sanitizer)
-        return;
+    if (AYA_SANITIZED)
+        return; // as above
     auto compute = []() -> aya::task<int> {
         int const x = co_await aya::to_cpu([] { return 5; });
         co_return x;

@@ -184,7 +184,7 @@ TEST_CASE("process_pool: max_workers children at most, each started when it is n
     for (int i = 0; i < 100; ++i)
         more.push_back(pool.submit<&add>(i, i));
     for (auto& g : gates)
-        CHECK(test::soon([&] { return g->somebody_waits(); })); // all three at the same time
+        CHECK(test::eventually_outside([&] { return g->somebody_waits(); })); // all three at the same time
     CHECK(pool.children().size() == 3);
     for (auto& g : gates)
         g->open();
@@ -207,7 +207,7 @@ TEST_CASE("process_pool: calls do not wait behind a long one while a child is id
         quick.push_back(pool.submit<&add>(i, 1));
     for (int i = 0; i < 500; ++i)
         CHECK(quick[static_cast<std::size_t>(i)].get() == i + 1);
-    CHECK(test::soon([&] { return gate.somebody_waits(); }));
+    CHECK(test::eventually_outside([&] { return gate.somebody_waits(); }));
     gate.open();
     CHECK(slow.get() == 1);
 }
@@ -370,7 +370,7 @@ TEST_CASE("X9: kill_workers() and terminate_workers() end all calls and every ch
         test::gate gate(folder);
         aya::process_pool pool({.max_workers = 2});
         auto running = pool.submit<&wait_at_gate>(gate.path(), 1);
-        CHECK(test::soon([&] { return gate.somebody_waits(); }));
+        CHECK(test::eventually_outside([&] { return gate.somebody_waits(); }));
         std::vector<std::future<int>> waiting;
         auto second = pool.submit<&wait_at_gate>(gate.path(), 1);
         for (int i = 0; i < 300; ++i)
@@ -382,7 +382,7 @@ TEST_CASE("X9: kill_workers() and terminate_workers() end all calls and every ch
         for (auto& w : waiting)
             CHECK_THROWS_AS(w.get(), aya::broken_executor);
         CHECK_THROWS_AS(pool.submit<&add>(1, 1).get(), aya::broken_executor);
-        CHECK(test::soon([&] { return pool.children().empty(); }));
+        CHECK(test::eventually_outside([&] { return pool.children().empty(); }));
         for (pid_t const pid : children)
             CHECK_FALSE(test::runs(pid));
     }
@@ -398,7 +398,7 @@ TEST_CASE("process_pool: a runtime may end while its calls run") {
             co_return co_await aya::to_process<&wait_at_gate>(p, path, 1);
         };
         (void)rt.spawn(call, std::ref(pool), gate.path());
-        CHECK(test::soon([&] { return gate.somebody_waits(); }));
+        CHECK(test::eventually_outside([&] { return gate.somebody_waits(); }));
     }
     CHECK(pool.submit<&add>(1, 2).get() == 3); // its child was killed, and replaced
     CHECK(pool.children_started() == 2);

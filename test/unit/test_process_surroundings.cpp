@@ -142,7 +142,7 @@ TEST_CASE("E35: the children of a parent that is killed are gone, whatever they 
     parent.send(SIGKILL);
     CHECK(parent.exit_code() == -SIGKILL);
     for (pid_t const pid : children)
-        CHECK(test::soon([&] { return !test::runs(pid); }));
+        CHECK(test::eventually_outside([&] { return !test::runs(pid); }));
 }
 
 TEST_CASE("process_pool: a program that does not call process_pool_main() is told so") {

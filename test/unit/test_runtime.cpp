@@ -192,7 +192,7 @@ TEST_CASE("runtime: handles outlive it") {
 }
 
 TEST_CASE("runtime: made and destroyed ten thousand times, without leaking threads or descriptors") {
-    std::ptrdiff_t const threads = entries("/proc/self/task");
+    std::ptrdiff_t const threads = entries("/proc/self/task"); // or fewer: those of a test before may still be ending
     std::ptrdiff_t const descriptors = entries("/proc/self/fd");
     int const rounds = AYA_SANITIZED ? 500 : 10'000;
     for (int i = 0; i < rounds; ++i) {
@@ -202,7 +202,7 @@ TEST_CASE("runtime: made and destroyed ten thousand times, without leaking threa
         if (i % 5 == 0)
             CHECK(rt.block_on(answer()) == 42);
     }
-    CHECK(test::eventually_outside([&] { return entries("/proc/self/task") == threads; }));
+    CHECK(test::eventually_outside([&] { return entries("/proc/self/task") <= threads; }));
     CHECK(entries("/proc/self/fd") == descriptors);
 }
 

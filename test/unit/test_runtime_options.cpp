@@ -43,12 +43,7 @@ std::multiset<std::string> threads(std::string const& prefix) {
 }
 
 std::string refusal(aya::runtime_options const& options) {
-    try {
-        aya::runtime const refused(options);
-    } catch (std::invalid_argument const& e) {
-        return e.what();
-    }
-    return {};
+    return test::refusal<std::invalid_argument>([&] { aya::runtime const refused(options); });
 }
 
 std::vector<std::size_t> cpus_of_thread() {

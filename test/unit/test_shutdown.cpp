@@ -24,16 +24,6 @@ aya::runtime_options in_virtual_time() {
     return options;
 }
 
-template <class F>
-std::string refusal(F f) {
-    try {
-        f();
-    } catch (aya::invalid_state_error const& e) {
-        return e.what();
-    }
-    return {};
-}
-
 } // namespace
 
 TEST_CASE("shutdown: what ends in time is completed, the rest is cancelled at the deadline, and named") {
@@ -123,12 +113,12 @@ TEST_CASE("shutdown: tasks and callbacks from outside are refused, with the reas
     test::on_every_runtime([](aya::runtime& rt) {
         auto const before = rt.spawn(nap(0ms));
         rt.shutdown(1s);
-        CHECK(refusal([&] { (void)rt.spawn(nap(0ms)); }) == "aya::runtime::spawn: the runtime is shut down");
-        CHECK(refusal([&] { rt.block_on(nap(0ms)); }) == "aya::runtime::block_on: the runtime is shut down");
-        CHECK(refusal([&] { (void)aya::submit(rt, nap(0ms)); }) == "aya::runtime::spawn: the runtime is shut down");
-        CHECK(refusal([&] { (void)aya::run_coroutine_threadsafe(rt, nap(0ms)); }) ==
+        CHECK(test::refusal([&] { (void)rt.spawn(nap(0ms)); }) == "aya::runtime::spawn: the runtime is shut down");
+        CHECK(test::refusal([&] { rt.block_on(nap(0ms)); }) == "aya::runtime::block_on: the runtime is shut down");
+        CHECK(test::refusal([&] { (void)aya::submit(rt, nap(0ms)); }) == "aya::runtime::spawn: the runtime is shut down");
+        CHECK(test::refusal([&] { (void)aya::run_coroutine_threadsafe(rt, nap(0ms)); }) ==
               "aya::runtime::spawn: the runtime is shut down");
-        CHECK(refusal([&] { (void)aya::call_soon_threadsafe(rt, [] {}); }) == "aya::call_soon: the runtime has shut down");
+        CHECK(test::refusal([&] { (void)aya::call_soon_threadsafe(rt, [] {}); }) == "aya::call_soon: the runtime has shut down");
         rt.wait(before);
         CHECK(before.done());
     });
@@ -143,7 +133,7 @@ TEST_CASE("shutdown: while it waits, other threads' tasks are refused and their 
             auto job = [&] {
                 std::string why;
                 CHECK(test::eventually_outside([&] {
-                    why = refusal([&] { (void)rt.spawn(nap(0ms)); });
+                    why = test::refusal([&] { (void)rt.spawn(nap(0ms)); });
                     return !why.empty();
                 }));
                 (void)aya::call_soon_threadsafe(rt, [&told, &refused, why] {
@@ -178,13 +168,13 @@ TEST_CASE("shutdown: tasks on executors are waited for and cancelled like all ot
         CHECK(report.cancelled == 1);
         aya::create_task_options there;
         there.executor = pool;
-        CHECK(refusal([&] { (void)rt.spawn(nap(0ms), there); }) == "aya::runtime::spawn: the runtime is shut down");
+        CHECK(test::refusal([&] { (void)rt.spawn(nap(0ms), there); }) == "aya::runtime::spawn: the runtime is shut down");
     });
 }
 
 TEST_CASE("shutdown: inside a task it is refused") {
     test::on_every_runtime([](aya::runtime& rt) {
-        auto body = [&rt]() -> aya::task<std::string> { co_return refusal([&] { (void)rt.shutdown(0s); }); };
+        auto body = [&rt]() -> aya::task<std::string> { co_return test::refusal([&] { (void)rt.shutdown(0s); }); };
         CHECK(rt.block_on(body).starts_with("aya::runtime::shutdown: called inside a task"));
         CHECK(rt.block_on(body).size() != 0); // it goes on
     });

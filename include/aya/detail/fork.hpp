@@ -55,8 +55,6 @@ class fork_node final : public ready, public suspension {
 public:
     /// Null where only whole tasks will do: on an event loop, outside the task's own pool.
     [[nodiscard]] static fork_node* create(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
-    /// Where the next child is to be constructed, and its index.
-    [[nodiscard]] void* next_place() noexcept { return place(size_); }
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
     void added() noexcept { ++size_; }
     /// Instead of start(): the children end without having run.

@@ -13,7 +13,7 @@
 //   D4 grow -> steal   ring_ store(release), before D1's store | ring_ load(acquire), after bottom_ was read.
 #pragma once
 
-#include <aya/detail/task_state.hpp>
+#include <aya/detail/ready.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <aya/detail/fork_deque.hpp>
-#include <aya/detail/task_state.hpp>
+#include <aya/detail/ready.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -12,6 +12,8 @@
 #pragma once
 
 #include <aya/detail/frame_memory.hpp>
+#include <aya/detail/ready.hpp>
+#include <aya/detail/suspension.hpp>
 
 #include <atomic>
 #include <coroutine>
@@ -36,59 +38,6 @@ class executor_base;
 class placement;
 class task_registry;
 class task_state;
-
-/// Anything that a worker can run: a task to start or to resume, or a posted callback. Intrusive, so that queues allocate nothing.
-struct ready {
-    using function = void (*)(ready&) noexcept;
-
-    explicit ready(function f) noexcept : run(f) {}
-    ready(ready const&) = delete;
-    ready& operator=(ready const&) = delete;
-
-    ready* next = nullptr;
-    function run;
-
-protected:
-    ~ready() = default;
-};
-
-/// Tasks that a cancel request still has to reach. See lib/task/cancel_walk.hpp.
-class cancel_walk;
-
-/// What a waiting task waits for, as a canceller sees it. Lives in the awaiter, inside the coroutine frame.
-class suspension {
-public:
-    enum class verdict {
-        claimed,  ///< the wait is over: the canceller queues the task, which finds itself cancelled
-        too_late, ///< somebody else has claimed the wake-up
-        forwarded ///< the request goes on to the tasks that were put on the walk
-    };
-
-    /// Called with the task's lock held, so the awaiter cannot go away meanwhile. Takes the source's lock.
-    virtual verdict request_cancel(cancel_walk& walk) noexcept = 0;
-
-    suspension(suspension const&) = delete;
-    suspension& operator=(suspension const&) = delete;
-
-protected:
-    suspension() = default;
-    suspension(suspension&&) = default; // an awaiter may be moved until it is awaited
-    ~suspension() = default;
-};
-
-/// Registered with a task to hear of its end. Notified once, on the thread that ended the task, after its result is visible
-/// and outside its lock; removal before that is final.
-struct completion {
-    using function = void (*)(completion&, task_state&) noexcept;
-
-    explicit completion(function f) noexcept : notify(f) {}
-    completion(completion const&) = delete;
-    completion& operator=(completion const&) = delete;
-
-    completion* next = nullptr; // circular list; null while not registered
-    completion* previous = nullptr;
-    function notify;
-};
 
 /// How a task ended.
 enum class ending : std::uint8_t { none, returned, failed, cancelled };
