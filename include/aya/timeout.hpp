@@ -10,12 +10,26 @@
 #include <aya/time.hpp>
 
 #include <atomic>
-#include <exception>
+#include <coroutine>
+#include <memory>
+#include <new>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace aya::inline v1 {
+
+namespace detail {
+
+template <class Body>
+class timeout_operation;
+
+/// Ahead: the deadline was not over when it was computed, a moment ago, and the clock need not be read again. Refused: it was, and what
+/// is timed must not be started.
+enum class deadline_kind : unsigned char { any, ahead, refused };
+
+} // namespace detail
 
 /// A deadline for what runs inside it: once it passes, the task is cancelled there, and the scope turns that cancellation into
 /// timeout_error. Made by timeout(); a body that takes `timeout_scope&` first may look at it and move the deadline.
@@ -33,8 +47,8 @@ public:
     timeout_scope& operator=(timeout_scope const&) = delete;
 
 private:
-    template <class Result, class F, class... Arguments>
-    friend task<Result> run_with_deadline(std::optional<time_point> deadline, F f, Arguments... arguments);
+    template <class Body>
+    friend class detail::timeout_operation;
 
     enum class state : unsigned char { active, expiring, expired, finished };
     struct scope_timer final : detail::timer {
@@ -42,15 +56,17 @@ private:
         timeout_scope* scope;
     };
 
-    explicit timeout_scope(std::optional<time_point> deadline);
+    timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind);
     ~timeout_scope() { leave(); }
 
     static void fired(detail::timer& t) noexcept;
-    void arm();
+    void arm(detail::deadline_kind kind);
     void disarm() noexcept;
     void expire();
     /// Ends the scope. True when a cancelled_error that is under way must become timeout_error.
     bool leave() noexcept;
+    /// While a cancelled_error is handled: ends the scope, and throws on what the cancellation has become.
+    [[noreturn]] void leave_cancelled();
 
     mutable detail::spin_lock mutex_;
     std::atomic<state> state_{state::active};
@@ -63,21 +79,6 @@ private:
     std::optional<time_point> deadline_;
     scope_timer timer_{*this};
 };
-
-template <class Result, class F, class... Arguments>
-task<Result> run_with_deadline(std::optional<time_point> deadline, F f, Arguments... arguments) {
-    timeout_scope scope(deadline);
-    try {
-        if constexpr (detail::coroutine_function<F, timeout_scope&, Arguments...>)
-            co_return co_await f(scope, std::move(arguments)...);
-        else
-            co_return co_await f(std::move(arguments)...);
-    } catch (cancelled_error const&) {
-        if (scope.leave())
-            std::throw_with_nested(timeout_error());
-        throw;
-    }
-}
 
 namespace detail {
 
@@ -98,23 +99,148 @@ struct timed_body<F, Arguments...> {
 template <class F, class... Arguments>
 concept timed_function = requires { typename timed_body<F, Arguments...>::result; };
 
-/// wait_for() with no time left: the awaited task is dropped without running.
-template <class T>
-task<T> refuse_to_start() {
-    if (true)
-        throw timeout_error();
-    if constexpr (std::is_void_v<T>)
-        co_return;
+/// What timeout() runs: a call, started inside the scope. Callable and arguments stay where they are until the end.
+template <class F, class... Arguments>
+class timed_call {
+public:
+    using result = typename timed_body<F, Arguments...>::result;
+    using awaiter = task_awaiter<result>;
+
+    explicit timed_call(F&& f, Arguments&&... arguments) : f_(std::move(f)), arguments_(std::move(arguments)...) {}
+
+    awaiter start(timeout_scope& scope) {
+        return std::apply(
+            [&](Arguments&... arguments) {
+                if constexpr (coroutine_function<F, timeout_scope&, Arguments...>)
+                    return f_(scope, std::move(arguments)...).operator co_await();
+                else
+                    return f_(std::move(arguments)...).operator co_await();
+            },
+            arguments_);
+    }
+
+private:
+    F f_;
+    std::tuple<Arguments...> arguments_;
+};
+
+template <joinable T>
+auto start_waiting(T& awaited) {
+    if constexpr (is_handle<T>)
+        return awaited.operator co_await(); // its result stays with the task
+    else if constexpr (requires { std::move(awaited).operator co_await(); })
+        return std::move(awaited).operator co_await();
     else
-        co_return static_cast<T&&>(*static_cast<std::remove_reference_t<T>*>(nullptr)); // never reached; it makes this a coroutine of T
+        return T(std::move(awaited));
 }
 
-struct identity {
-    template <class T>
-    task<T> operator()(task<T> t) const noexcept {
-        return t;
-    }
+/// The same for one awaitable.
+template <joinable T>
+class timed_wait {
+public:
+    using result = result_of<T>;
+
+    explicit timed_wait(T&& awaited) : awaited_(std::move(awaited)) {}
+
+    using awaiter = decltype(start_waiting(std::declval<T&>()));
+
+    awaiter start(timeout_scope&) { return start_waiting(awaited_); }
+
+private:
+    T awaited_;
 };
+
+/// A scope around a body, both in the awaiting coroutine's frame. Before it is awaited it may be moved, and dropped.
+template <class Body>
+class [[nodiscard]] timeout_operation {
+public:
+    using operation_result = typename Body::result;
+
+    timeout_operation(std::optional<time_point> deadline, deadline_kind kind, Body&& body)
+        : body_(std::move(body)), deadline_(deadline), kind_(kind) {}
+    timeout_operation(timeout_operation&& unawaited) noexcept(std::is_nothrow_move_constructible_v<Body>)
+        : body_(std::move(unawaited.body_)), deadline_(unawaited.deadline_), kind_(unawaited.kind_) {}
+    ~timeout_operation() {
+        leave_body();
+        if (stage_ == stage::entered)
+            scope_.~timeout_scope();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    template <task_promise Promise>
+    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
+        if (kind_ == deadline_kind::refused)
+            throw timeout_error();
+        ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, kind_);
+        stage_ = stage::entered;
+        try {
+            ::new (static_cast<void*>(&awaiter_)) awaiter(body_.start(scope_));
+            stage_ = stage::started;
+            if (awaiter_.await_ready())
+                return transfer(h);
+            using verdict = decltype(awaiter_.await_suspend(h));
+            if constexpr (std::is_same_v<verdict, bool>) {
+                return awaiter_.await_suspend(h) ? transfer_nowhere() : transfer(h);
+            } else if constexpr (std::is_same_v<verdict, transfer_result>) {
+                return awaiter_.await_suspend(h);
+            } else {
+                awaiter_.await_suspend(h);
+                return transfer_nowhere();
+            }
+        } catch (cancelled_error const&) {
+            leave_body();
+            scope_.leave_cancelled();
+        }
+    }
+    operation_result await_resume() {
+        struct leaving {
+            ~leaving() {
+                operation.leave_body();
+                operation.scope_.leave();
+            }
+            timeout_operation& operation;
+        };
+        try {
+            leaving const at_the_end{*this};
+            return awaiter_.await_resume();
+        } catch (cancelled_error const&) {
+            scope_.leave_cancelled();
+        }
+    }
+
+    /// For those who want to schedule it.
+    operator task<operation_result>() && { return run_operation(std::move(*this)); }
+
+private:
+    using awaiter = typename Body::awaiter;
+    enum class stage : unsigned char { unawaited, entered, started };
+
+    void leave_body() noexcept {
+        if (stage_ != stage::started)
+            return;
+        std::destroy_at(&awaiter_);
+        stage_ = stage::entered;
+    }
+
+    [[no_unique_address]] Body body_;
+    std::optional<time_point> deadline_;
+    deadline_kind kind_;
+    stage stage_ = stage::unawaited;
+    union {
+        timeout_scope scope_; // from `entered` on
+    };
+    union {
+        awaiter awaiter_; // while `started`
+    };
+};
+
+inline deadline_kind kind_of(duration d) noexcept { return d > duration::zero() ? deadline_kind::ahead : deadline_kind::any; }
+
+/// The arguments of timeout(f, args...) and timeout_at() as one body.
+template <class F, class... Arguments>
+auto run_with_deadline(std::optional<time_point> deadline, deadline_kind kind, F&& f, Arguments&&... arguments) {
+    return timeout_operation(deadline, kind, timed_call<F, Arguments...>(std::move(f), std::move(arguments)...));
+}
 
 } // namespace detail
 
@@ -125,41 +251,40 @@ struct identity {
 template <class Representation, class Period, class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
 auto timeout(std::chrono::duration<Representation, Period> d, F f, Arguments... arguments) {
-    return run_with_deadline<typename detail::timed_body<F, Arguments...>::result>(
-        detail::deadline_after(detail::to_duration(d)), std::move(f), std::move(arguments)...);
+    duration const limit = detail::to_duration(d);
+    return detail::run_with_deadline(detail::deadline_after(limit), detail::kind_of(limit), std::move(f), std::move(arguments)...);
 }
 
 /// The same around one awaitable: `co_await timeout(1s, to_cpu(f))`. A task runs inside the current one. With no time left it is awaited all the
 /// same, and cancelled where it first suspends; wait_for() does not start it.
 template <class Representation, class Period, joinable T>
 auto timeout(std::chrono::duration<Representation, Period> d, T awaited) {
-    return run_with_deadline<result_of<T>>(detail::deadline_after(detail::to_duration(d)), detail::identity(),
-                                           detail::to_task(std::move(awaited)));
+    duration const limit = detail::to_duration(d);
+    return detail::timeout_operation(detail::deadline_after(limit), detail::kind_of(limit), detail::timed_wait<T>(std::move(awaited)));
 }
 
 /// The same until a point on the runtime's clock; without one, until reschedule() gives one. Mirrors asyncio.timeout_at().
 template <class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
 auto timeout_at(std::optional<time_point> deadline, F f, Arguments... arguments) {
-    return run_with_deadline<typename detail::timed_body<F, Arguments...>::result>(deadline, std::move(f),
-                                                                                   std::move(arguments)...);
+    return detail::run_with_deadline(deadline, detail::deadline_kind::any, std::move(f), std::move(arguments)...);
 }
 
 /// `co_await wait_for(f(), 3s)`: a task, a handle or a gather, for at most `d`. A task runs inside the current one; with no time left it
 /// is not started at all. When the time is over, it is cancelled and awaited before timeout_error is thrown.
 /// Mirrors asyncio.wait_for().
 template <joinable T, class Representation, class Period>
-task<result_of<T>> wait_for(T awaited, std::chrono::duration<Representation, Period> d) {
+auto wait_for(T awaited, std::chrono::duration<Representation, Period> d) {
     duration const limit = detail::to_duration(d);
+    detail::deadline_kind kind = detail::kind_of(limit);
     if constexpr (!detail::is_handle<T>) {
-        if (limit <= duration::zero()) {
+        if (kind != detail::deadline_kind::ahead) {
+            kind = detail::deadline_kind::refused;
             if constexpr (detail::is_task<T>)
                 detail::discard(awaited);
-            return run_with_deadline<result_of<T>>(time_point::min(), detail::refuse_to_start<result_of<T>>);
         }
     }
-    return run_with_deadline<result_of<T>>(detail::deadline_after(limit), detail::identity(),
-                                           detail::to_task(std::move(awaited)));
+    return detail::timeout_operation(detail::deadline_after(limit), kind, detail::timed_wait<T>(std::move(awaited)));
 }
 
 } // namespace aya::inline v1

@@ -8,15 +8,16 @@
 
 #include <aya/detail/scheduler.hpp>
 
+#include <exception>
 #include <mutex>
 
 namespace aya::inline v1 {
 
-timeout_scope::timeout_scope(std::optional<time_point> deadline)
+timeout_scope::timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind)
     : task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
     cancelled_before_ = task_->cancel_pending();
     requests_before_ = task_->cancelling();
-    arm();
+    arm(kind);
 }
 
 std::optional<time_point> timeout_scope::when() const {
@@ -29,10 +30,10 @@ bool timeout_scope::expired() const noexcept {
     return s == state::expiring || s == state::expired;
 }
 
-void timeout_scope::arm() {
+void timeout_scope::arm(detail::deadline_kind kind) {
     if (!deadline_)
         return;
-    if (*deadline_ <= now()) {
+    if (kind != detail::deadline_kind::ahead && *deadline_ <= now()) {
         // Over before it began: the request waits for the first suspension, and a body without one ends normally.
         expire();
         return;
@@ -91,13 +92,19 @@ bool timeout_scope::leave() noexcept {
     return converts_;
 }
 
+void timeout_scope::leave_cancelled() {
+    if (leave())
+        std::throw_with_nested(timeout_error());
+    throw;
+}
+
 void timeout_scope::reschedule(std::optional<time_point> deadline) {
     std::lock_guard const hold(mutex_);
     disarm(); // the callback does not take mutex_
     if (state_.load() != state::active)
         detail::throw_invalid_state("aya::timeout_scope::reschedule: the scope has expired or ended");
     deadline_ = deadline;
-    arm();
+    arm(detail::deadline_kind::any);
 }
 
 } // namespace aya::inline v1

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <functional>
 #include <utility>
 
 namespace aya::inline v1::detail {
@@ -147,12 +148,19 @@ void task_state::unlock(std::uint64_t word) noexcept {
 }
 
 bool task_state::begin_wait(suspension& s, std::coroutine_handle<> resume_point) noexcept {
+    // Whoever holds the lock saw an active task, so it wants no source's lock, or is a join_from() that gives way: it will let go
+    // while we hold ours.
+    return publish_wait(s, resume_point, true) == wait_start::cancel_pending;
+}
+
+task_state::wait_start task_state::publish_wait(suspension& s, std::coroutine_handle<> resume_point, bool patient) noexcept {
     resume_point_ = resume_point;
     suspension_ = &s;
     std::uint64_t word = word_.load(std::memory_order_relaxed); // first guess
     for (unsigned round = 0;; ++round) {
         if ((word & locked_bit) != 0) {
-            // Whoever holds it saw an active task, so it wants no source's lock: it will let go while we hold ours.
+            if (!patient)
+                return wait_start::busy;
             relax(round);
             word = word_.load(std::memory_order_relaxed);
             continue;
@@ -162,10 +170,10 @@ bool task_state::begin_wait(suspension& s, std::coroutine_handle<> resume_point)
                                         std::memory_order_release, std::memory_order_relaxed))
             break;
     }
-    bool const pending = (word & must_cancel_bit) != 0;
-    if (pending) [[unlikely]]
-        add_reference(); // for deliver_pending(): the task may be resumed, and end, before that
-    return pending;
+    if ((word & must_cancel_bit) == 0) [[likely]]
+        return wait_start::waiting;
+    add_reference(); // for deliver_pending(): the task may be resumed, and end, before that
+    return wait_start::cancel_pending;
 }
 
 void task_state::deliver_pending(suspension& s) noexcept {
@@ -309,17 +317,28 @@ bool task_state::remove_completion(completion& c) noexcept {
 
 bool task_state::join_from(task_state& waiter, completion& c, suspension& s,
                            std::coroutine_handle<> resume_point) noexcept {
-    std::uint64_t const word = lock();
-    if (phase_of(word) == phase::done) {
+    // Tasks that begin to await each other in a circle, each holding its target's lock, must not wait for each other's: one of a circle
+    // has the greater address, and gives way.
+    bool const patient = std::less<>()(&waiter, this);
+    for (unsigned round = 0;; ++round) {
+        std::uint64_t const word = lock();
+        if (phase_of(word) == phase::done) {
+            unlock(word);
+            return false;
+        }
+        link(c);
+        wait_start const begun = waiter.publish_wait(s, resume_point, patient);
+        if (begun == wait_start::busy) [[unlikely]] {
+            unlink(c);
+            unlock(word);
+            relax(round);
+            continue;
+        }
         unlock(word);
-        return false;
+        if (begun == wait_start::cancel_pending) [[unlikely]]
+            waiter.deliver_pending(s);
+        return true;
     }
-    link(c);
-    bool const pending = waiter.begin_wait(s, resume_point);
-    unlock(word);
-    if (pending) [[unlikely]]
-        waiter.deliver_pending(s);
-    return true;
 }
 
 // --- running --------------------------------------------------------------------------------------------------------------

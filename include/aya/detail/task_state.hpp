@@ -215,6 +215,10 @@ private:
     bool note_refusal() noexcept;
     void keep_home(scheduler& home);
 
+    enum class wait_start : std::uint8_t { waiting, cancel_pending, busy };
+    /// begin_wait(). Busy: somebody holds the lock, and the caller is not patient; the task does not wait then.
+    wait_start publish_wait(suspension& s, std::coroutine_handle<> resume_point, bool patient) noexcept;
+
     std::uint64_t lock() noexcept;
     void unlock(std::uint64_t word) noexcept;
     void link(completion& c) noexcept;
