@@ -111,7 +111,7 @@ void event_loop::run_until(std::atomic<bool> const& done) noexcept {
         if (done.load())
             break; // what is ready otherwise waits for the next run
         if (first_ != nullptr)
-            (void)run_ready();
+            poll_sockets(run_ready());
         else
             sleep(done, time_point::max());
     }
@@ -136,7 +136,9 @@ std::size_t event_loop::run_turns_until(time_point end, std::atomic<bool> const&
         if (stop.load())
             break;
         if (first_ != nullptr) {
-            steps += run_ready();
+            std::size_t const turn = run_ready();
+            steps += turn;
+            poll_sockets(turn);
         } else if (clock_.now() < end) {
             sleep(stop, end);
             continue; // to the timers, also when the time is over
@@ -175,7 +177,27 @@ void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept
             deadline = time_point(std::chrono::steady_clock::now()) + std::chrono::milliseconds(1);
     }
     // A post or a wake() after the checks of this turn has left its token in the parker.
-    sleep_.park(deadline);
+    park(deadline);
+}
+
+void event_loop::park(time_point deadline) noexcept {
+    io_driver* const driver = driver_.load();
+    if (driver == nullptr) {
+        sleep_.park(deadline);
+    } else if (driver->try_enter()) { // always: there is nobody else
+        sleep_.park(deadline, driver);
+        driver->leave();
+    }
+}
+
+// A look is a system call: not after each step of a task that wakes itself.
+void event_loop::poll_sockets(std::size_t steps) noexcept {
+    constexpr std::size_t most_unpolled = 32;
+    io_driver* const driver = driver_.load(std::memory_order_acquire); // acquire: its construction
+    if (driver == nullptr || (steps_unpolled_ += steps) < most_unpolled)
+        return;
+    steps_unpolled_ = 0;
+    driver->poll_if_free();
 }
 
 } // namespace aya::inline v1::detail

@@ -6,6 +6,7 @@
 #include "platform/futex.hpp"
 #include "platform/wake_descriptor.hpp"
 #include "scheduler/injection_queue.hpp"
+#include "scheduler/io_driver.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
@@ -41,6 +42,12 @@ public:
             host_->raise();
     }
 
+    /// From now on, the loop waits in `driver`. It outlives the loop. Once, on any thread.
+    void attach(io_driver& driver) noexcept {
+        driver_.store(&driver);
+        wake();
+    }
+
     // For a host that drives the loop. On the loop's thread.
     /// One turn, without a wait. How many steps it took.
     std::size_t run_turn() noexcept;
@@ -57,6 +64,8 @@ private:
     void fire_due_timers() noexcept;
     std::size_t run_ready() noexcept;
     void sleep(std::atomic<bool> const& done, time_point limit) noexcept;
+    void park(time_point deadline) noexcept;
+    void poll_sockets(std::size_t steps) noexcept;
     void tell_host() noexcept;
 
     clock_source& clock_;
@@ -68,6 +77,8 @@ private:
     parker sleep_;
     wake_descriptor* host_ = nullptr;
     injection_queue posted_;
+    std::atomic<io_driver*> driver_{nullptr}; // null without I/O
+    std::size_t steps_unpolled_ = 0;          // since the last look there
     std::atomic<std::uint32_t> posting_{0}; // other threads inside schedule()
 };
 

@@ -177,6 +177,21 @@ cpu_pool& runtime_core::cpu() {
     return *cpu_;
 }
 
+io_driver& runtime_core::driver(std::unique_ptr<io_driver> (*make)(runtime_core&)) {
+    if (io_driver* const made = driver_published_.load())
+        return *made;
+    std::lock_guard const guard(pools_mutex_);
+    if (driver_ == nullptr) {
+        driver_ = make(*this);
+        if (pool_ != nullptr)
+            pool_->attach(*driver_);
+        else if (!has_host())
+            loop_->attach(*driver_);
+        driver_published_.store(driver_.get());
+    }
+    return *driver_;
+}
+
 std::size_t usable_cpus_here() {
     thread_context const* const here = this_thread();
     return here == nullptr ? usable_cpu_count() : here->home->owner().usable_cpus();

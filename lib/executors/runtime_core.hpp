@@ -36,6 +36,10 @@ public:
     [[nodiscard]] blocking_pool& blocking();
     [[nodiscard]] cpu_pool& cpu();
     [[nodiscard]] clock_source& clock() noexcept { return clock_; }
+    /// What waits for sockets; `make` builds it at the first call. Throws what that throws. Any thread of the runtime.
+    [[nodiscard]] io_driver& driver(std::unique_ptr<io_driver> (*make)(runtime_core&));
+    /// The loop's host waits for no sockets: a driver has to have a thread of its own.
+    [[nodiscard]] bool has_host() const noexcept { return host_descriptor_ != nullptr; }
     [[nodiscard]] std::size_t worker_count() const noexcept;
 
     /// Stands for the scheduler, for tasks of other runtimes and for those that come back.
@@ -120,6 +124,8 @@ private:
     std::unique_ptr<cpu_pool> cpu_;
     std::atomic<blocking_pool*> blocking_published_{nullptr};
     std::atomic<cpu_pool*> cpu_published_{nullptr};
+    std::unique_ptr<io_driver> driver_; // made on first use
+    std::atomic<io_driver*> driver_published_{nullptr};
     std::mutex waiting_mutex_;
     waiting_thread* waiting_ = nullptr; // under waiting_mutex_
     std::exception_ptr end_of_run_;     // the last one thrown to them; under waiting_mutex_

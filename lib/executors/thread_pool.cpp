@@ -140,6 +140,8 @@ void thread_pool::help_wanted(worker& w) noexcept {
     auto const state = idle_.hint();
     if (state.sleeping == 0 || state.searching != 0) [[likely]]
         return;
+    if (w.in_driver)
+        return; // what it wakes there is looked at when it is out
     if (!state.watched) {
         wake_one(true);
         return;
@@ -256,6 +258,7 @@ ready* thread_pool::next(worker& w) noexcept {
     if (--w.lane.turns_left == 0) [[unlikely]] {
         w.lane.turns_left = fork_lane::fairness_interval;
         fire_due_timers(false, w);
+        poll_sockets();
         if (ready* const r = take_injected(w))
             return r;
         if (ready* const r = w.queue.pop())
@@ -291,6 +294,10 @@ ready* thread_pool::search(worker& w) noexcept {
         ready* r = w.queue.pop();
         if (r == nullptr)
             r = take_injected(w);
+        if (r == nullptr) {
+            poll_sockets();
+            r = w.queue.pop();
+        }
         if (r != nullptr) {
             if (w.called)
                 helped(w, true);
@@ -439,11 +446,37 @@ void thread_pool::sleep(worker& w) noexcept {
         deadline = std::min(deadline, time_point(std::chrono::steady_clock::now()) + w.watch_period);
         w.watch_period = std::min(w.watch_period * 2, longest_watch);
     }
+    // After the announcement: attach() sees a watcher, or the watcher sees its driver here.
+    io_driver* const driver = role == idle_set::role::sleeper ? nullptr : driver_.load();
     if (!stay_awake)
-        w.sleep.park(deadline);
+        park(w, deadline, driver);
     if (idle_.end_sleep(w.index))
         awake(w);
+    if (driver != nullptr && w.queue.size() != 0)
+        help_wanted(w);
     w.watched_long = role == idle_set::role::watcher && !w.called;
+}
+
+void thread_pool::park(worker& w, time_point deadline, io_driver* driver) noexcept {
+    if (driver == nullptr) {
+        w.sleep.park(deadline);
+    } else if (driver->try_enter()) {
+        w.in_driver = true;
+        w.sleep.park(deadline, driver);
+        w.in_driver = false;
+        driver->leave();
+    } // else another worker is looking, which takes a moment: try again
+}
+
+void thread_pool::poll_sockets() noexcept {
+    if (io_driver* const driver = driver_.load(std::memory_order_acquire)) // acquire: its construction
+        driver->poll_if_free();
+}
+
+void thread_pool::attach(io_driver& driver) noexcept {
+    driver_.store(&driver);
+    if (idle_.exact().sleeping != 0)
+        wake_one(true); // a watcher that has not seen it
 }
 
 // Who woke this worker counted it as searching.

@@ -5,6 +5,7 @@
 #include "platform/futex.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
+#include "scheduler/io_driver.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
@@ -43,6 +44,9 @@ public:
     /// For a thread that is about to wait for a task: starts the first worker if it could not be started before. Throws std::system_error.
     void require_worker();
 
+    /// From now on, the watcher waits in `driver`. It outlives the pool. Once, on any thread.
+    void attach(io_driver& driver) noexcept;
+
 private:
     struct alignas(64) worker : thread_context {
         static_assert(fork_lane::sleeping_mask == idle_set::sleeping_mask);
@@ -58,6 +62,7 @@ private:
         std::uint32_t unanswered = 0; // pushes since it last called for help
         bool called = false;          // woken to help, and has found nothing yet
         bool watched_long = false;    // its watch period is over: what waits now has waited
+        bool in_driver = false;       // asleep there, and waking tasks
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
         time_point stolen_at{};
@@ -74,7 +79,9 @@ private:
     [[nodiscard]] ready* take_injected(worker& w) noexcept;
     bool fire_due_timers(bool of_all, worker& w) noexcept;
     [[nodiscard]] bool anything_to_steal(worker const& w) const noexcept;
+    void poll_sockets() noexcept;
     void sleep(worker& w) noexcept;
+    void park(worker& w, time_point deadline, io_driver* driver) noexcept;
     void awake(worker& w) noexcept;
     bool advance_virtual_time() noexcept;
     friend struct fork_lane;
@@ -95,6 +102,7 @@ private:
     idle_set idle_;
     injection_queue injected_;
     timer_queue foreign_timers_{&wake_for_timer, this}; // armed by threads that are no workers
+    std::atomic<io_driver*> driver_{nullptr};           // null without I/O
     std::vector<std::unique_ptr<worker>> workers_;
     // How often in a row helpers came for nothing, as an exponent: work that is over before a helper arrives should not call one.
     std::atomic<std::uint32_t> fruitless_{0};

@@ -13,14 +13,33 @@ namespace aya::inline v1::detail {
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, time_point deadline) noexcept;
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
 
+/// Another place to sleep in than a futex.
+class sleeping_place {
+public:
+    /// Returns when interrupted, after `deadline`, or for reasons of its own.
+    virtual void wait(time_point deadline) noexcept = 0;
+    /// Ends the wait; the next one, if there is none now. Any thread.
+    virtual void interrupt() noexcept = 0;
+
+protected:
+    ~sleeping_place() = default;
+};
+
 /// Puts one thread to sleep. An unpark() before the park() is kept, so that it returns at once.
 class parker {
 public:
-    /// Returns when unparked, or after `deadline`.
-    void park(time_point deadline) noexcept {
+    /// Returns when unparked, or after `deadline`; from another place than the futex also for that one's reasons.
+    void park(time_point deadline, sleeping_place* where = nullptr) noexcept {
+        // Relaxed: published by the exchange below, whose value the unparking thread reads before it looks.
+        where_.store(where, std::memory_order_relaxed);
         // The exchanges are seq_cst: whatever the unparking thread wrote before is visible after the park.
         if (state_.exchange(parked) == notified) {
             state_.exchange(empty); // an exchange: it must see what a second unpark() came with
+            return;
+        }
+        if (where != nullptr) {
+            where->wait(deadline);
+            state_.exchange(empty);
             return;
         }
         do {
@@ -30,13 +49,19 @@ public:
     }
 
     void unpark() noexcept {
-        if (state_.exchange(notified) == parked)
+        if (state_.exchange(notified) != parked)
+            return;
+        // Relaxed: see park(). If the thread has gone on meanwhile and sleeps elsewhere, it is woken for nothing.
+        if (sleeping_place* const where = where_.load(std::memory_order_relaxed))
+            where->interrupt();
+        else
             futex_wake_one(state_);
     }
 
 private:
     enum : std::uint32_t { empty, parked, notified };
     std::atomic<std::uint32_t> state_{empty};
+    std::atomic<sleeping_place*> where_{nullptr};
 };
 
 } // namespace aya::inline v1::detail

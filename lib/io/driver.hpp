@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sockets of one runtime: an Asio io_context that workers run where they would sleep. One thread at a time is inside, so the handlers of
+// its operations, and the cancellations that are posted to it, run one at a time: it is an implicit strand.
+#pragma once
+
+#include "scheduler/io_driver.hpp"
+
+#include <aya/detail/scheduler.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <thread>
+
+namespace aya::inline v1::detail {
+
+class runtime_core;
+
+class asio_driver final : public io_driver {
+public:
+    /// Throws what Asio throws without descriptors; for a host's loop it starts a thread.
+    explicit asio_driver(runtime_core& owner);
+    ~asio_driver() override;
+
+    /// That of `owner`, made at the first call. Throws as the constructor.
+    [[nodiscard]] static asio_driver& of(runtime_core& owner);
+
+    [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
+    [[nodiscard]] runtime_core& owner() noexcept { return owner_; }
+
+    void poll() noexcept override;
+    void wait(time_point deadline) noexcept override;
+    void interrupt() noexcept override { context_.stop(); }
+
+private:
+    std::size_t wait_for_first(time_point deadline);
+    void set_alarm(time_point deadline) noexcept;
+    void watch_alarm();
+    void poll_more() noexcept;
+    void wait_until_stopped() noexcept;
+    void report(std::exception_ptr error) noexcept;
+
+    runtime_core& owner_;
+    boost::asio::io_context context_{1}; // locks, but optimised for one thread at a time
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
+    boost::asio::posix::stream_descriptor alarm_{context_}; // epoll counts in milliseconds, a timerfd in nanoseconds
+    std::thread thread_;                                    // where no loop of ours can wait
+};
+
+} // namespace aya::inline v1::detail
