@@ -52,20 +52,15 @@ public:
 
     template <task_promise Promise>
     transfer_result await_suspend(std::coroutine_handle<Promise> h) {
-        if constexpr ((owns_result<Parts> && ...)) {
-            auto const fork_each = [&](fork_node& node) {
-                std::apply([&](Parts&... part) { (fork(node, shape, to_task(std::move(part))), ...); }, parts_);
-            };
-            thread_context& here = *this_thread();
-            if (this->fork_all(here, h.promise().task, sizeof...(Parts), shape, fork_each)) [[likely]] {
-                std::destroy_at(&parts_); // each is in its child
-                return suspend_forked(here, h);
+        if constexpr ((owns_result<Parts> && ...) && sizeof...(Parts) != 0) {
+            if (fork_node::is_plain(h.promise().task)) [[likely]] {
+                thread_context& here = *this_thread();
+                this->forks_ = &fork_node::create(h.promise().task, sizeof...(Parts), shape);
+                fork_parts(std::index_sequence_for<Parts...>());
+                return transfer(this->forks_->start(here, h));
             }
         }
-        task_state& waiter = *h.promise().task;
-        return schedule_all(waiter, h, sizeof...(Parts), Outcomes, [&] {
-            std::apply([&](Parts&... part) { (add(waiter.home(), std::move(part)), ...); }, parts_);
-        });
+        return suspend_slowly(h);
     }
     operation_result await_resume() {
         finish();
@@ -74,11 +69,46 @@ public:
     }
 
 private:
+    template <class Promise>
+    [[gnu::noinline]] transfer_result suspend_slowly(std::coroutine_handle<Promise> h) {
+        if constexpr ((owns_result<Parts> && ...)) {
+            thread_context& here = *this_thread();
+            this->forks_ = fork_node::create_slowly(here, h.promise().task, sizeof...(Parts), shape);
+            if (this->forks_ != nullptr) {
+                fork_parts(std::index_sequence_for<Parts...>());
+                return transfer(this->forks_->start_slowly(here, h));
+            }
+        }
+        task_state& waiter = *h.promise().task;
+        return schedule_all(waiter, h, sizeof...(Parts), Outcomes, [&] {
+            std::apply([&](Parts&... part) { (add(waiter.home(), std::move(part)), ...); }, parts_);
+        });
+    }
     static void destroy_children(fork_node& node) noexcept {
         std::size_t i = 0;
         ((i < node.size() ? destroy_child<result_of<Parts>>(node, i++) : void()), ...);
     }
     static constexpr fork_shape shape = shape_of<Outcomes, result_of<Parts>...>(&destroy_children);
+
+    template <std::size_t... I>
+    [[gnu::always_inline]] void fork_parts(std::index_sequence<I...>) {
+        [[maybe_unused]] fork_node& node = *this->forks_;
+        if constexpr ((is_task<Parts> && ...)) {
+            if ((!std::get<I>(parts_) || ...)) [[unlikely]]
+                refuse_empty();
+            (fork(node, shape, I, I + 1 == sizeof...(Parts), std::move(std::get<I>(parts_))), ...);
+        } else {
+            try {
+                std::tuple<task<result_of<Parts>>...> tasks{to_task(std::move(std::get<I>(parts_)))...};
+                (require_full(std::get<I>(tasks)), ...);
+                (fork(node, shape, I, I + 1 == sizeof...(Parts), std::move(std::get<I>(tasks))), ...);
+            } catch (...) {
+                drop_forks(0);
+                throw;
+            }
+        }
+        std::destroy_at(&parts_); // each is in its child
+    }
 
     template <std::size_t... I>
     operation_result collect(std::index_sequence<I...>) {
@@ -114,14 +144,15 @@ public:
     transfer_result await_suspend(std::coroutine_handle<Promise> h) {
         count_ = parts_.size();
         if constexpr (owns_result<Part>) {
-            auto const fork_each = [&](fork_node& node) {
-                for (Part& part : parts_)
-                    fork(node, shape, to_task(std::move(part)));
-                parts_.clear();
-            };
             thread_context& here = *this_thread();
-            if (this->fork_all(here, h.promise().task, count_, shape, fork_each)) [[likely]]
-                return suspend_forked(here, h);
+            task_pointer const parent = h.promise().task;
+            bool const plain = fork_node::is_plain(parent) && count_ != 0 && count_ <= fork_node::most_children;
+            this->forks_ = plain ? &fork_node::create(parent, static_cast<std::uint32_t>(count_), shape)
+                                 : fork_node::create_slowly(here, parent, count_, shape);
+            if (this->forks_ != nullptr) [[likely]] {
+                fork_parts();
+                return transfer(plain ? this->forks_->start(here, h) : this->forks_->start_slowly(here, h));
+            }
         }
         task_state& waiter = *h.promise().task;
         return schedule_all(waiter, h, count_, Outcomes, [&] {
@@ -149,6 +180,22 @@ private:
     static void destroy_children(fork_node& node) noexcept {
         for (std::size_t i = 0; i < node.size(); ++i)
             destroy_child<result>(node, i);
+    }
+    void fork_parts() {
+        fork_node& node = *this->forks_;
+        std::size_t i = 0;
+        try {
+            for (Part& part : parts_) {
+                task<result> t = to_task(std::move(part));
+                require_full(t);
+                fork(node, shape, i, i + 1 == count_, std::move(t));
+                ++i;
+            }
+        } catch (...) {
+            drop_forks(i);
+            throw;
+        }
+        parts_.clear();
     }
     static constexpr fork_shape shape = shape_of<Outcomes, result>(&destroy_children);
 

@@ -130,7 +130,7 @@ task<Result> run_task_group(F f, Arguments... arguments) {
     }
     co_await std::move(exit);
     if constexpr (!std::is_void_v<Result>)
-        if (!result.full())
+        if (group.body_error_)
             std::rethrow_exception(group.body_error_); // the group's own cancellation
     co_return result.take();
 }

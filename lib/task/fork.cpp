@@ -89,20 +89,26 @@ task_state& task_pointer::state_of(forked_child& c) {
 
 // --- making one -----------------------------------------------------------------------------------------------------------
 
-fork_node* fork_node::create_root(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape) {
+fork_node* fork_node::create_slowly(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape) {
     if (here.forks == nullptr || count > most_children)
         return nullptr;
-    if (parent.is_child()) // it has a state
-        parent = *parent.as_child().state;
+    auto const children = static_cast<std::uint32_t>(count);
+    if (forked_child* const c = parent.child()) {
+        if (c->state == nullptr) { // no children
+            auto* const n = new (allocate_frame(size_in_memory(count, shape))) fork_node(*c, children, shape);
+            n->split_ = true;
+            return n;
+        }
+        parent = *c->state;
+    }
     if (&parent->home() != here.home)
         return nullptr;
-    void* const memory = allocate_frame(size_in_memory(count, shape));
-    return new (memory) fork_node(*here.home, *parent, static_cast<std::uint32_t>(count), shape);
+    return new (allocate_frame(size_in_memory(count, shape))) fork_node(*here.home, *parent, children, shape);
 }
 
 fork_node::fork_node(scheduler& home, task_state& parent, std::uint32_t count, fork_shape const& shape) noexcept
-    : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), parent_(parent), home_(&home), root_(this),
-      rare_() {}
+    : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), size_(count),
+      next_(static_cast<forked_child*>(place(0, shape))), parent_(parent), root_(this), baseline_(0), split_(true), rare_(*this, home) {}
 
 fork_node::~fork_node() {
     if (!has_rare())
@@ -121,7 +127,8 @@ void fork_node::free(bool as_is) noexcept {
     release_frame(this, size);
 }
 
-void fork_node::drop() noexcept {
+void fork_node::drop(std::size_t children) noexcept {
+    size_ = static_cast<std::uint32_t>(children);
     for (std::uint32_t i = 0; i < size_; ++i)
         child(i).frame.destroy();
     free(false);
@@ -129,21 +136,46 @@ void fork_node::drop() noexcept {
 
 // --- running --------------------------------------------------------------------------------------------------------------
 
-std::coroutine_handle<> fork_node::start_slowly(thread_context& here) noexcept {
+std::uint32_t fork_node::index_of(forked_child& c) noexcept {
+    return static_cast<std::uint32_t>((reinterpret_cast<std::byte*>(&c) - static_cast<std::byte*>(place(0))) / shape_->stride);
+}
+
+// By whoever has the rest: takes one, and leaves what is left of the rest to be stolen.
+forked_child& fork_node::take_next(thread_context& here) noexcept {
+    forked_child& c = *next_;
+    next_ = c.next;
+    if (next_ != nullptr)
+        here.forks->push(here, *this);
+    return c;
+}
+
+std::coroutine_handle<> fork_node::start_slowly(thread_context& here, std::coroutine_handle<> continuation) noexcept {
     if (count_ == 0)
-        return continuation_;
+        return continuation;
+    continuation_ = continuation;
     if (root_ == this) {
         task_state& parent = *parent_;
         rare_.context = share_current_context();
-        if (parent.begin_wait(*this, continuation_)) [[unlikely]]
-            parent.deliver_pending(*this);
+        if (parent.begin_wait(rare_.waiting, continuation_)) [[unlikely]]
+            parent.deliver_pending(rare_.waiting);
     }
     // A canceller may have resumed the parent already; the node is there as long as it has children.
-    forked_child& first = take_next(here, 0);
+    forked_child& first = take_next(here);
     if (!may_start(first)) [[unlikely]]
-        return child_done(first);
+        return child_done_slowly(first, here);
     here.current = first;
     return first.frame;
+}
+
+// The deque may be full.
+std::coroutine_handle<> fork_node::after_slow_push(thread_context& here, fork_node& n, forked_child& c) noexcept {
+    here.forks->push(here, n);
+    return c.frame;
+}
+
+std::coroutine_handle<> fork_node::after_call_for_help(thread_context& here, forked_child& c) noexcept {
+    fork_lane::want_help(here);
+    return c.frame;
 }
 
 bool fork_node::may_start(forked_child& c) noexcept {
@@ -198,35 +230,54 @@ void fork_node::settle(forked_child& c) noexcept {
     }
     if (c.error) [[unlikely]] {
         if (is_fatal(c.error))
-            (void)home_->owner().end_run(c.error);
+            (void)home().owner().end_run(c.error);
         return;
     }
     if (requests_since(c.cancels_seen) != c.cancels_seen)
         c.error = cancellation(); // asked to stop, and no suspension came: the result is dropped
 }
 
+std::coroutine_handle<> fork_node::child_failed(forked_child& c, std::coroutine_handle<> done, std::exception_ptr& error) noexcept {
+    c.error = std::move(error);
+    done.destroy();
+    return child_done_slowly(c, *current_thread);
+}
+
 std::coroutine_handle<> fork_node::child_done_slowly(forked_child& first, thread_context& here) noexcept {
-    forked_child* c = &first;
-    for (;;) {
+    for (forked_child* c = &first;;) {
         fork_node& n = *c->node;
         // Relaxed: as in requests_since().
         if (c->state != nullptr || c->error || n.root_->rare_.cancels.load(std::memory_order_relaxed) != c->cancels_seen) [[unlikely]]
             n.settle(*c);
         bool const failed = c->error && !n.shape_->outcomes;
-        if (failed || c->index + 1 == n.count_ || here.home != n.home_ || !here.forks->take_back(n))
+        if (failed || c->next == nullptr || here.home != &n.home() || !here.forks->take_back(n))
             return n.end_line(*c, failed, here);
-        forked_child& next = n.take_next(here, c->done_before + 1);
-        if (n.may_start(next)) [[likely]] {
-            here.current = next;
-            return next.frame;
+        c = &n.next_of_line(*c, here);
+        if (n.may_start(*c)) [[likely]] {
+            here.current = *c;
+            return c->frame;
         }
-        c = &next;
     }
+}
+
+std::coroutine_handle<> fork_node::continue_line(forked_child& c, thread_context& here) noexcept {
+    fork_node& n = *c.node;
+    forked_child& next = n.next_of_line(c, here);
+    if (!n.may_start(next)) [[unlikely]]
+        return child_done_slowly(next, here);
+    here.current = next;
+    return next.frame;
+}
+
+// The rest is there, and taken back: goes on with it after `c`.
+forked_child& fork_node::next_of_line(forked_child& c, thread_context& here) noexcept {
+    next_->others_before = c.others_before + index_of(*next_) - index_of(c) - 1;
+    return take_next(here);
 }
 
 // `c` was the last of its line.
 std::coroutine_handle<> fork_node::end_line(forked_child& c, bool failed, thread_context& here) noexcept {
-    std::uint32_t const mine = c.done_before + 1;
+    std::uint32_t const mine = index_of(c) - c.others_before + 1;
     if (mine == count_ && root_ != this) [[likely]] {
         whole_ = true;
         if (failed)
@@ -244,13 +295,13 @@ std::coroutine_handle<> fork_node::end_line(forked_child& c, bool failed, thread
         return resume_parent(here);
     if ((left & ~over_bit) == 0)
         destroy_last();
-    return nullptr;
+    return std::noop_coroutine();
 }
 
 std::coroutine_handle<> fork_node::resume_parent(thread_context& here) noexcept {
-    if (here.home != home_ || here.forks->turn_over()) [[unlikely]] {
-        home_->fork(*std::construct_at(&turn_, *this));
-        return nullptr;
+    if (here.home != &home() || here.forks->turn_over()) [[unlikely]] {
+        home().fork(*std::construct_at(&turn_, *this));
+        return std::noop_coroutine();
     }
     here.current = parent_;
     return continuation_;
@@ -259,11 +310,13 @@ std::coroutine_handle<> fork_node::resume_parent(thread_context& here) noexcept 
 void fork_node::run_rest(ready& r) noexcept {
     auto& n = static_cast<fork_node&>(r);
     thread_context& here = *current_thread;
-    forked_child& c = n.take_next(here, 0);
+    n.split_ = true;
+    n.next_->others_before = n.index_of(*n.next_);
+    forked_child& c = n.take_next(here);
     if (n.may_start(c)) [[likely]]
         run_step(here, c, c.frame);
-    else if (std::coroutine_handle<> const h = child_done(c))
-        run_step(here, here.current, h);
+    else
+        run_step(here, {}, child_done_slowly(c, here));
 }
 
 void fork_node::parent_turn::run_parent(ready& r) noexcept {
@@ -294,7 +347,7 @@ void fork_node::finish_wait_slowly() {
 
 void fork_node::leave_slowly() noexcept {
     // Acquire: what the children did is over. Exactly the parent's unit: nobody else knows the node.
-    if (whole_ || (left_.load(std::memory_order_acquire) & ~over_bit) == 1 || count_ == 0) {
+    if (plain() || whole_ || (left_.load(std::memory_order_acquire) & ~over_bit) == 1 || count_ == 0) {
         free(shape_->trivial && culprit_ == nullptr && !shape_->outcomes);
         return;
     }
@@ -308,19 +361,19 @@ void fork_node::keep_orphans() noexcept {
         // They ask the root whether anybody was asked to stop; but what it is asked from now on does not concern them.
         root_->left_.fetch_add(one_heir);
         heir_ = true;
-        std::construct_at(&rare_);
+        std::construct_at(&rare_, *this, home());
         std::lock_guard const hold(root_->rare_.mutex);
         rare_.orphaned_at = root_->rare_.cancels.load();
         orphaned_ = true;
     }
     try {
-        auto* const keeper = new orphan_keeper(*home_);
+        auto* const keeper = new orphan_keeper(home());
         {
             std::lock_guard const hold(rare_.mutex);
             rare_.keeper = keeper;
         }
-        if (keeper->begin_wait(*this, nullptr)) // the end of the runtime has asked already
-            keeper->deliver_pending(*this);
+        if (keeper->begin_wait(rare_.waiting, nullptr)) // the end of the runtime has asked already
+            keeper->deliver_pending(rare_.waiting);
     } catch (std::bad_alloc const&) {
         // They go on all the same; only the end of the runtime does not cancel them.
     }
@@ -341,6 +394,7 @@ void fork_node::destroy_last() noexcept {
 }
 
 suspension::verdict fork_node::request_cancel(cancel_walk& walk) noexcept {
+    using verdict = suspension::verdict;
     bool orphaned = false;
     {
         std::lock_guard const hold(rare_.mutex);

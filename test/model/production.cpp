@@ -85,6 +85,32 @@ check deque(explorer& e) {
     };
 }
 
+// As a gather's children take the rest back.
+check deque_taken_back(explorer& e) {
+    auto const d = std::make_shared<fork_deque>(true, 2);
+    auto const items = std::make_shared<std::array<item, 2>>();
+    e.spawn([=] {
+        for (item& i : *items) {
+            i.payload.set(0);
+            if (!d->push_at_once(i))
+                model::world->fail("push");
+        }
+        for (std::size_t i = 2; i-- != 0;)
+            if (d->looks_newest((*items)[i]) && d->take_newest())
+                take(&(*items)[i]);
+    });
+    e.spawn([=] {
+        for (int i = 0; i < 2; ++i)
+            if (ready* const r = d->steal())
+                take(r);
+    });
+    return [=] {
+        while (ready* const r = d->pop())
+            static_cast<item*>(r)->take();
+        all_taken(items)();
+    };
+}
+
 check woken(explorer& e) {
     auto const q = std::make_shared<ready_queue>(true, 1);
     auto const items = std::make_shared<std::array<item, 3>>();
@@ -207,6 +233,10 @@ std::vector<model::scenario> const scenarios = {
       {"D4 grow publishes relaxed", "fork_deque::adopt", "store"},
       {"D2 owner's look relaxed", "fork_deque::pop", "load"},
       {"D2 owner's move is no seq_cst", "fork_deque::pop", "exchange"}}},
+    {"deque, taken back", deque_taken_back,
+     {{"D1 push publishes relaxed", "fork_deque::push_at_once", "store"},
+      {"D2 owner's look relaxed", "fork_deque::take_newest", "load"},
+      {"D2 owner's move is no seq_cst", "fork_deque::take_newest", "exchange"}}},
     {"ready queue", woken,
      {{"R3 grow publishes relaxed", "ready_queue::adopt", "store"},
       {"R1 push publishes relaxed", "ready_queue::push", "store"},

@@ -30,6 +30,29 @@ TEST_CASE("fork_deque: the owner takes the newest, a thief the oldest") {
     CHECK(d.pop() == &items[0]);
 }
 
+TEST_CASE("fork_deque: the owner takes back what it pushed last, unless somebody was faster") {
+    for (bool const shared : {true, false}) {
+        CAPTURE(shared);
+        test::item_set items(3);
+        fork_deque d(shared, 2);
+        CHECK_FALSE(d.take_newest());
+        REQUIRE(d.push_at_once(items[0]));
+        REQUIRE(d.push_at_once(items[1]));
+        CHECK_FALSE(d.push_at_once(items[2])); // full
+        CHECK_FALSE(d.looks_newest(items[0]));
+        REQUIRE(d.looks_newest(items[1]));
+        CHECK(d.take_newest());
+        CHECK(d.steal() == &items[0]);
+        CHECK_FALSE((d.looks_newest(items[0]) && d.take_newest())); // still in its slot, but taken
+        CHECK(d.empty());
+        CHECK(d.pop() == nullptr);
+        REQUIRE(d.push(items[2])); // usable after that
+        REQUIRE(d.looks_newest(items[2]));
+        CHECK(d.take_newest());
+        CHECK(d.empty());
+    }
+}
+
 TEST_CASE("fork_deque: grows without losing an item, wherever the ring begins") {
     for (std::size_t shift = 0; shift < 9; ++shift) {
         CAPTURE(shift);

@@ -31,15 +31,15 @@ class orphan_keeper;
 
 /// A child that nobody has seen yet.
 struct forked_child {
-    forked_child(fork_node& n, std::uint32_t i, std::coroutine_handle<> f) noexcept;
+    forked_child(fork_node& n, forked_child* following, std::coroutine_handle<> f) noexcept;
 
     fork_node* node;
-    promoted_child* state = nullptr; // once it has one
+    forked_child* next; // the one that is started after it; null for the last one
     std::coroutine_handle<> frame;
+    promoted_child* state = nullptr; // once it has one
     std::exception_ptr error;
-    std::uint32_t index;
-    std::uint32_t done_before = 0;  // children of the same line that ended before it
     std::uint32_t cancels_seen;     // how many of the root's requests it knows of
+    std::uint32_t others_before = 0; // children before it that were not of its line
 };
 
 /// What is known of a gather's children when it is compiled.
@@ -51,19 +51,27 @@ struct fork_shape {
 };
 
 /// The children of one gather, in one block of memory with it.
-class fork_node final : public ready, public suspension {
+class fork_node final : public ready {
 public:
+    /// Whether create() will do for that parent: a child that nobody knows. If not, create_slowly().
+    [[nodiscard]] static bool is_plain(task_pointer parent) noexcept { return parent.is_child() && parent.as_child().state == nullptr; }
+    /// For at least one child.
+    [[nodiscard]] static fork_node& create(task_pointer parent, std::uint32_t count, fork_shape const& shape);
     /// Null where only whole tasks will do: on an event loop, outside the task's own pool.
-    [[nodiscard]] static fork_node* create(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
+    [[nodiscard]] static fork_node* create_slowly(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
+    static constexpr std::size_t most_children = 0x7fffffff;
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-    void added() noexcept { ++size_; }
-    /// Instead of start(): the children end without having run.
-    void drop() noexcept;
+    /// Instead of start(), when there are only so many children: they end without having run.
+    void drop(std::size_t children) noexcept;
 
     /// Suspends the parent and gives what runs next; the caller touches nothing of the awaiter afterwards.
     [[nodiscard]] std::coroutine_handle<> start(thread_context& here, std::coroutine_handle<> continuation);
-    /// A child's frame is gone; gives what runs next, or null.
+    /// The same after create_slowly().
+    [[nodiscard]] std::coroutine_handle<> start_slowly(thread_context& here, std::coroutine_handle<> continuation) noexcept;
+    /// A child's frame is gone; gives what runs next, which may be nothing. Never inlined into a coroutine: it asks which thread it is on.
     [[nodiscard]] static std::coroutine_handle<> child_done(forked_child& c) noexcept;
+    /// The same for a child that has thrown, whose frame is still there.
+    [[nodiscard]] static std::coroutine_handle<> child_failed(forked_child& c, std::coroutine_handle<> done, std::exception_ptr& error) noexcept;
 
     /// When the parent goes on: throws cancelled_error, or the first failure.
     void finish_wait();
@@ -84,25 +92,32 @@ private:
     friend class task_pointer;
 
     static constexpr std::uint64_t over_bit = std::uint64_t{1} << 63; // the parent's wake-up is claimed
-    static constexpr std::size_t most_children = 0x7fffffff;
     static constexpr std::uint64_t one_heir = std::uint64_t{1} << 32; // a node below that outlives the parent's wait there
 
-    fork_node(scheduler& home, forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept; // below another node
-    fork_node(scheduler& home, task_state& parent, std::uint32_t count, fork_shape const& shape) noexcept;   // a root
+    fork_node(forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept;                // below another node
+    fork_node(scheduler& home, task_state& parent, std::uint32_t count, fork_shape const& shape) noexcept; // a root
     ~fork_node();
 
     static constexpr std::size_t header_size() noexcept;
     [[nodiscard]] forked_child& child(std::size_t i) noexcept { return *static_cast<forked_child*>(place(i)); }
+    [[nodiscard]] std::uint32_t index_of(forked_child& c) noexcept;
+    [[nodiscard]] scheduler& home() const noexcept { return *root_->rare_.home; }
     /// Whether nobody has asked this gather's root to stop since the gather began. Relaxed: a request that is not visible yet has not come
     /// yet. The root counts every request, those to orphans too; and it is there as long as any of its children, or heirs.
     [[nodiscard]] bool undisturbed() const noexcept { return root_->rare_.cancels.load(std::memory_order_relaxed) == baseline_; }
+    /// Whether its children ran one after the other without a theft, a suspension or a failure, and its parent is such a child too. Of
+    /// whoever has the rest, or knows that there is none.
+    [[nodiscard]] bool plain() const noexcept { return !split_ && culprit_ == nullptr; }
     [[nodiscard]] static constexpr std::size_t size_in_memory(std::size_t count, fork_shape const& shape) noexcept {
         return header_size() + count * shape.stride;
     }
-    [[nodiscard]] static fork_node* create_root(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape);
-    [[nodiscard]] forked_child& take_next(thread_context& here, std::uint32_t done_before) noexcept;
-    [[nodiscard]] std::coroutine_handle<> start_slowly(thread_context& here) noexcept;
+    [[nodiscard]] std::coroutine_handle<> run_next(thread_context& here, fork_lane& lane, forked_child& c) noexcept;
+    [[nodiscard]] forked_child& take_next(thread_context& here) noexcept;
     [[nodiscard]] static std::coroutine_handle<> child_done_slowly(forked_child& c, thread_context& here) noexcept;
+    [[nodiscard]] static std::coroutine_handle<> continue_line(forked_child& c, thread_context& here) noexcept;
+    [[nodiscard]] forked_child& next_of_line(forked_child& c, thread_context& here) noexcept;
+    [[nodiscard]] static std::coroutine_handle<> after_slow_push(thread_context& here, fork_node& n, forked_child& c) noexcept;
+    [[nodiscard]] static std::coroutine_handle<> after_call_for_help(thread_context& here, forked_child& c) noexcept;
     void finish_wait_slowly();
     void leave_slowly() noexcept;
     [[nodiscard]] bool may_start(forked_child& c) noexcept;
@@ -118,41 +133,51 @@ private:
     void free(bool as_is) noexcept;
     void destroy_last() noexcept;
     static void run_rest(ready& r) noexcept;
+    [[nodiscard]] suspension::verdict request_cancel(cancel_walk& walk) noexcept;
     /// The parent's turn, when it is not taken at once; the node itself may be queued as the rest of its children.
     struct parent_turn final : ready {
         explicit parent_turn(fork_node& n) noexcept : ready(&run_parent), node(&n) {}
         static void run_parent(ready& r) noexcept;
         fork_node* node;
     };
-    verdict request_cancel(cancel_walk& walk) noexcept override;
+    /// What a parent with a state waits for, and what stands for children that were left.
+    struct node_suspension final : suspension {
+        explicit node_suspension(fork_node& n) noexcept : node(&n) {}
+        verdict request_cancel(cancel_walk& walk) noexcept override { return node->request_cancel(walk); }
+        fork_node* node;
+    };
 
     // Children that are not done, one for the parent, heirs, and the over bit.
     std::atomic<std::uint64_t> left_;
     fork_shape const* const shape_;
     std::uint32_t const count_;
-    std::uint32_t size_ = 0;
-    std::uint32_t next_ = 0; // the first child that is not started; belongs to whoever has the rest
+    std::uint32_t size_; // count_, but for a gather that could not be filled
+    forked_child* next_; // the first child that is not started; belongs to whoever has the rest
     task_pointer parent_;
     std::coroutine_handle<> continuation_;
+    fork_node* root_; // the nearest one above whose parent has a state: requests to cancel arrive there
+    forked_child* culprit_ = nullptr;
+    std::uint32_t baseline_; // the root's requests that came before this gather
+    bool split_;            // not plain(); a root's children never are
+    bool whole_ = false;    // all children are done, and nobody but the parent knows of the node now
+    bool heir_ = false;     // it keeps the root
+    bool orphaned_ = false; // its parent has left it; under the root's lock
     union {
         parent_turn turn_; // rarely made
     };
-    scheduler* const home_;
-    fork_node* root_; // the nearest one above whose parent has a state: requests to cancel arrive there
-    forked_child* culprit_ = nullptr;
-    std::uint32_t baseline_ = 0; // the root's requests that came before this gather
-    bool whole_ = false; // one line had all children, and nobody but the parent knows of the node now
-    bool heir_ = false;  // it keeps the root
-    bool orphaned_ = false; // its parent has left it; under the root's lock
     // What a root has, and a node that its parent has left. Under the root's lock, except that `cancels` is read without.
     struct rare {
-        spin_lock mutex; // of the root, and of each keeper
+        rare(fork_node& n, scheduler& s) noexcept : home(&s), waiting(n) {}
+
         std::atomic<std::uint32_t> cancels{0}; // requests to stop; a root counts all of them, an orphaned node those to itself
+        spin_lock mutex;                       // of the root, and of each keeper
         std::uint32_t orphaned_at = 0;         // the root's, by the time that the parent left
+        scheduler* const home;
         promoted_child* promoted = nullptr;
         std::string* message = nullptr; // of the last request
         orphan_keeper* keeper = nullptr;
         context_block* context = nullptr;
+        node_suspension waiting;
     };
     [[nodiscard]] bool has_rare() const noexcept { return root_ == this || orphaned_; }
     union {
@@ -160,73 +185,74 @@ private:
     };
 };
 
-inline forked_child::forked_child(fork_node& n, std::uint32_t i, std::coroutine_handle<> f) noexcept
-    : node(&n), frame(f), index(i), cancels_seen(n.baseline()) {}
+inline forked_child::forked_child(fork_node& n, forked_child* following, std::coroutine_handle<> f) noexcept
+    : node(&n), next(following), frame(f), cancels_seen(n.baseline()) {}
 
 constexpr std::size_t fork_node::header_size() noexcept {
     return (sizeof(fork_node) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
 }
 
-inline fork_node::fork_node(scheduler& home, forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept
-    : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), parent_(parent), home_(&home),
-      root_(parent.node->root_), baseline_(parent.cancels_seen) {}
+inline fork_node::fork_node(forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept
+    : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), size_(count),
+      next_(static_cast<forked_child*>(place(0, shape))), parent_(parent), root_(parent.node->root_), baseline_(parent.cancels_seen),
+      split_(false) {}
 
-// The common path of a gather is inline: a gather in a child that nobody knows, and nobody steals, suspends, cancels or fails.
+// The common path of a gather is inline: a gather in a child that nobody knows, and nobody steals, suspends, cancels or fails. What it calls
+// instead, it calls last, so that it needs to save no register.
 
-inline fork_node* fork_node::create(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape) {
-    if (!parent.is_child() || parent.as_child().state != nullptr || count > most_children) [[unlikely]]
-        return create_root(here, parent, count, shape);
-    void* const memory = allocate_frame(size_in_memory(count, shape));
-    return new (memory) fork_node(*here.home, parent.as_child(), static_cast<std::uint32_t>(count), shape);
+[[gnu::always_inline]] inline fork_node& fork_node::create(task_pointer parent, std::uint32_t count, fork_shape const& shape) {
+    return *new (allocate_frame(size_in_memory(count, shape))) fork_node(parent.as_child(), count, shape);
 }
 
-// By whoever has the rest: takes one, and leaves what is left of the rest to be stolen.
-inline forked_child& fork_node::take_next(thread_context& here, std::uint32_t done_before) noexcept {
-    forked_child& c = child(next_++);
-    c.done_before = done_before;
-    if (next_ < count_)
-        here.forks->push(here, *this);
-    return c;
-}
-
-inline std::coroutine_handle<> fork_node::start(thread_context& here, std::coroutine_handle<> continuation) {
-    continuation_ = continuation;
-    if (root_ == this || count_ == 0 || !undisturbed()) [[unlikely]]
-        return start_slowly(here);
-    forked_child& first = take_next(here, 0);
-    here.current = first;
-    return first.frame;
-}
-
-inline std::coroutine_handle<> fork_node::child_done(forked_child& c) noexcept {
-    thread_context& here = *this_thread();
-    fork_node& n = *c.node;
-    if (c.state == nullptr && !c.error && n.undisturbed() && here.home == n.home_) [[likely]] {
-        if (c.index + 1 != n.count_) {
-            if (here.forks->take_back(n)) [[likely]] {
-                forked_child& next = n.take_next(here, c.done_before + 1);
-                here.current = next;
-                return next.frame;
-            }
-        } else if (c.done_before == c.index && n.root_ != &n && !here.forks->turn_over()) [[likely]] {
-            n.whole_ = true;
-            here.current = n.parent_;
-            return n.continuation_;
-        }
+// By whoever has the rest: goes on with its first child, `c`, and leaves what is left of it to be stolen.
+[[gnu::always_inline]] inline std::coroutine_handle<> fork_node::run_next(thread_context& here, fork_lane& lane, forked_child& c) noexcept {
+    here.current = c;
+    if (c.next != nullptr) {
+        next_ = c.next;
+        if (!lane.deque.push_at_once(*this)) [[unlikely]]
+            return after_slow_push(here, *this, c);
+        if (lane.somebody_sleeps()) [[unlikely]]
+            return after_call_for_help(here, c);
     }
-    return child_done_slowly(c, here);
+    return c.frame;
+}
+
+[[gnu::always_inline]] inline std::coroutine_handle<> fork_node::start(thread_context& here, std::coroutine_handle<> continuation) {
+    if (!undisturbed()) [[unlikely]]
+        return start_slowly(here, continuation);
+    continuation_ = continuation;
+    return run_next(here, *here.forks, *next_);
+}
+
+[[gnu::always_inline]] inline std::coroutine_handle<> fork_node::child_done(forked_child& c) noexcept {
+    thread_context& here = *current_thread;
+    fork_node& n = *c.node;
+    if (c.state != nullptr) [[unlikely]]
+        return child_done_slowly(c, here);
+    // A child without a state has not suspended but in a gather, and is on a worker of its pool.
+    fork_lane& lane = *here.forks;
+    if (c.next != nullptr) {
+        if (!n.undisturbed() || !lane.take_back(n)) [[unlikely]]
+            return child_done_slowly(c, here);
+        if (n.split_) [[unlikely]]
+            return continue_line(c, here);
+        return n.run_next(here, lane, *c.next);
+    }
+    if (n.split_ || lane.turn_over()) [[unlikely]]
+        return child_done_slowly(c, here);
+    // Requests to stop: the parent looks for itself.
+    here.current = n.parent_;
+    return n.continuation_;
 }
 
 inline void fork_node::finish_wait() {
-    // Relaxed: as in undisturbed().
-    if (!parent_.is_child() || culprit_ != nullptr ||
-        root_->rare_.cancels.load(std::memory_order_relaxed) != parent_.as_child().cancels_seen) [[unlikely]]
+    if (!plain() || !undisturbed()) [[unlikely]]
         finish_wait_slowly();
 }
 
 inline void fork_node::leave(std::size_t count, fork_shape const& shape) noexcept {
-    // A whole node is no root, and nobody has left it; its children have no errors. So there is nothing to destroy but results.
-    if (shape.trivial && !shape.outcomes && whole_ && culprit_ == nullptr) [[likely]]
+    // There is nothing to destroy but results: nobody has left this node, and its children have no errors.
+    if (shape.trivial && !shape.outcomes && plain()) [[likely]]
         release_frame(this, size_in_memory(count, shape));
     else
         leave_slowly();

@@ -41,6 +41,15 @@ public:
         bottom_.store(bottom + 1, std::memory_order_release); // D1
         return true;
     }
+    /// The same where there is room as far as the owner knows; else false, and push() must find out.
+    [[nodiscard]] bool push_at_once(ready& r) noexcept {
+        std::int64_t const bottom = bottom_.load(std::memory_order_relaxed); // only the owner writes it
+        if (bottom - top_cache_ > static_cast<std::int64_t>(mask_)) [[unlikely]]
+            return false;
+        put(bottom, &r);
+        bottom_.store(bottom + 1, std::memory_order_release); // D1
+        return true;
+    }
 
     /// Owner only: the newest. Null when empty.
     [[nodiscard]] ready* pop() noexcept {
@@ -67,9 +76,27 @@ public:
         return r;
     }
 
-    /// Owner only: whether pop() would give `r`, if no thief comes before it. Anything when empty.
+    /// Owner only: whether pop() would give `r`, if no thief comes, or has come, before it.
     [[nodiscard]] bool looks_newest(ready& r) const noexcept {
         return get(bottom_.load(std::memory_order_relaxed) - 1) == &r; // only the owner writes both
+    }
+
+    /// Owner only, after looks_newest(): takes it as pop() does. False when a thief was faster.
+    [[nodiscard]] bool take_newest() noexcept {
+        std::int64_t const bottom = bottom_.load(std::memory_order_relaxed) - 1; // only the owner writes it
+        if (!shared_) {
+            if (top_.load(std::memory_order_relaxed) > bottom) // no other thread takes part
+                return false;
+            bottom_.store(bottom, std::memory_order_relaxed);
+            return true;
+        }
+        bottom_.exchange(bottom); // D2
+        std::int64_t top = top_.load();
+        if (top < bottom) [[likely]]
+            return true;
+        bool const mine = top == bottom && top_.compare_exchange_strong(top, top + 1); // D2
+        bottom_.store(bottom + 1, std::memory_order_relaxed); // as in pop()
+        return mine;
     }
 
     /// Any other thread: the oldest. Null when empty, or when somebody else was faster.

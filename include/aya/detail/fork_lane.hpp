@@ -26,26 +26,27 @@ struct fork_lane {
     std::uint32_t turns_left = fairness_interval; // until the next look elsewhere
     std::atomic<std::uint32_t> const* idle_word;
 
+    /// Whether a worker sleeps that might be called. Relaxed: a hint, see idle_set.
+    [[nodiscard]] bool somebody_sleeps() const noexcept { return (idle_word->load(std::memory_order_relaxed) & sleeping_mask) != 0; }
     /// Leaves `r` where the worker takes it next, and thieves may take it.
     void push(thread_context& here, ready& r) noexcept {
         if (!deque.push(r)) [[unlikely]]
             push_elsewhere(here, r);
-        // Relaxed: a hint, see idle_set. With somebody asleep, the pool decides whether to wake a helper.
-        if ((idle_word->load(std::memory_order_relaxed) & sleeping_mask) != 0) [[unlikely]]
+        if (somebody_sleeps()) [[unlikely]]
             want_help(here);
     }
     /// Takes `r` back if it is the newest there. False also when the worker has to look at other work first.
-    [[nodiscard]] bool take_back(ready& r) noexcept { return deque.looks_newest(r) && !turn_over() && deque.pop() == &r; }
+    [[nodiscard]] bool take_back(ready& r) noexcept { return deque.looks_newest(r) && !turn_over() && deque.take_newest(); }
     /// Counts a step that the worker did not choose itself. True when it has to look at other work first.
     [[nodiscard]] bool turn_over() noexcept {
-        if (turns_left == 1) [[unlikely]]
+        if (--turns_left == 0) [[unlikely]] {
+            turns_left = 1;
             return true;
-        --turns_left;
+        }
         return false;
     }
 
-private:
-    // In lib/executors/thread_pool.cpp.
+    // In lib/executors/thread_pool.cpp: what somebody has to be done about.
     static void push_elsewhere(thread_context& here, ready& r) noexcept;
     static void want_help(thread_context& here) noexcept;
 };

@@ -46,21 +46,6 @@ protected:
     }
     ~gather_base() = default; // with leave()
 
-    /// `add_each` calls fork() for each part; false if forking is not possible here.
-    template <class Add>
-    bool fork_all(thread_context& here, task_pointer waiter, std::size_t count, fork_shape const& shape, Add add_each) {
-        fork_node* const node = fork_node::create(here, waiter, count, shape);
-        if (node == nullptr) [[unlikely]]
-            return false;
-        try {
-            add_each(*node);
-        } catch (...) {
-            node->drop();
-            throw;
-        }
-        forks_ = node;
-        return true;
-    }
     /// Before its end. True when it was forked.
     bool leave(std::size_t count, fork_shape const& shape) noexcept {
         if (forks_ != nullptr) [[likely]] {
@@ -71,15 +56,26 @@ protected:
             block_->release();
         return false;
     }
+    /// Makes `t` the node's child number `i`; they come in order. Cannot fail.
     template <class T>
-    static void fork(fork_node& node, fork_shape const& shape, task<T>&& t) {
-        require_full(t);
-        auto* const child = new (node.place(node.size(), shape)) typed_child<T>(node, node.size(), task_access::frame(t));
+    [[gnu::always_inline]] static void fork(fork_node& node, fork_shape const& shape, std::size_t i, bool last, task<T>&& t) noexcept {
+        auto* const following = last ? nullptr : static_cast<forked_child*>(node.place(i + 1, shape));
+        auto* const child = new (node.place(i, shape)) typed_child<T>(node, following, task_access::frame(t));
         task_access::frame(t).promise().task = *child;
         task_access::release(t);
-        node.added();
     }
-    transfer_result suspend_forked(thread_context& here, std::coroutine_handle<> h) { return transfer_if_any(forks_->start(here, h)); }
+    /// So many children are there.
+    void drop_forks(std::size_t children) noexcept { std::exchange(forks_, nullptr)->drop(children); }
+    [[noreturn]] void refuse_empty() {
+        drop_forks(0);
+        throw_invalid_state("aya::gather: a task is empty or was awaited already");
+    }
+    template <class T>
+    static void require_full(task<T> const& t) {
+        if (!t) [[unlikely]]
+            throw_invalid_state("aya::gather: a task is empty or was awaited already");
+    }
+    fork_node* forks_ = nullptr;
 
     template <class Add>
     transfer_result schedule_all(task_state& waiter, std::coroutine_handle<> h, std::size_t count, bool outcomes, Add add_each) {
@@ -139,14 +135,8 @@ protected:
     }
 
 private:
-    template <class T>
-    static void require_full(task<T> const& t) {
-        if (!t) [[unlikely]]
-            throw_invalid_state("aya::gather: a task is empty or was awaited already");
-    }
     forked_child& forked(std::size_t i, fork_shape const& shape) noexcept { return *static_cast<forked_child*>(forks_->place(i, shape)); }
 
-    fork_node* forks_ = nullptr;
     fan_in* block_ = nullptr;
 };
 

@@ -35,7 +35,7 @@ inline transfer_result transfer_nowhere() noexcept { return transfer(std::noop_c
 inline transfer_result transfer_if_any(std::coroutine_handle<> next) noexcept { return next ? transfer(next) : transfer_nowhere(); }
 #endif
 
-/// Room for one T, a reference included.
+/// Room for one T, a reference included. Whoever takes from it knows that there is one.
 template <class T>
 class slot {
 public:
@@ -52,7 +52,6 @@ public:
         std::construct_at(std::addressof(value_), std::forward<Arguments>(arguments)...);
         full_ = true;
     }
-    [[nodiscard]] bool full() const noexcept { return full_; }
     [[nodiscard]] T take() { return std::move(value_); }
     [[nodiscard]] T const& get() const noexcept { return value_; }
 
@@ -63,11 +62,32 @@ private:
     bool full_ = false;
 };
 
+// Nothing to destroy, so nobody needs to know whether there is one.
+template <class T>
+    requires(std::is_trivially_destructible_v<T> && !std::is_reference_v<T>)
+class slot<T> {
+public:
+    slot() noexcept {}
+    slot(slot const&) = delete;
+    slot& operator=(slot const&) = delete;
+
+    template <class... Arguments>
+    void emplace(Arguments&&... arguments) {
+        std::construct_at(std::addressof(value_), std::forward<Arguments>(arguments)...);
+    }
+    [[nodiscard]] T take() { return std::move(value_); }
+    [[nodiscard]] T const& get() const noexcept { return value_; }
+
+private:
+    union {
+        std::remove_const_t<T> value_;
+    };
+};
+
 template <class T>
 class slot<T&> {
 public:
     void emplace(T& value) noexcept { value_ = std::addressof(value); }
-    [[nodiscard]] bool full() const noexcept { return value_ != nullptr; }
     [[nodiscard]] T& take() noexcept { return *value_; }
     [[nodiscard]] T& get() const noexcept { return *value_; }
 
@@ -112,7 +132,7 @@ struct final_awaiter {
         if (p.continuation) [[likely]]
             return transfer(p.continuation);
         if (p.task.is_child())
-            return transfer_if_any(static_cast<typed_child<T>&>(p.task.as_child()).end(self));
+            return transfer(static_cast<typed_child<T>&>(p.task.as_child()).end(self));
         static_cast<typed_state<T>&>(*p.task).end(self);
         return transfer_nowhere();
     }
@@ -221,16 +241,20 @@ struct typed_child final : forked_child {
     using forked_child::forked_child;
 
     /// Takes over the result of the finished coroutine, frees its frame, and gives what runs next.
-    std::coroutine_handle<> end(std::coroutine_handle<promise<T>> done) noexcept {
+    [[gnu::noinline]] std::coroutine_handle<> end(std::coroutine_handle<promise<T>> done) noexcept {
         promise<T>& p = done.promise();
-        if (p.error) [[unlikely]] {
-            error = std::move(p.error);
+        if (p.error) [[unlikely]]
+            return fork_node::child_failed(*this, done, p.error);
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+            value.emplace(p.value.take());
         } else if constexpr (!std::is_void_v<T>) {
             try {
                 value.emplace(p.value.take());
             } catch (...) {
-                error = std::current_exception();
+                p.error = std::current_exception();
             }
+            if (p.error) [[unlikely]]
+                return fork_node::child_failed(*this, done, p.error);
         }
         done.destroy();
         return fork_node::child_done(*this);

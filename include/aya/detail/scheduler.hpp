@@ -67,6 +67,9 @@ struct thread_context {
     std::uint32_t eager_depth = 0;    // steps that run inside the current one
 };
 
+/// What this_thread() gives. Read directly only in functions that no coroutine can have inlined.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local thread_context* current_thread;
+
 /// The calling thread's context, or null outside every scheduler. Never inlined: a thread-local address that a compiler
 /// keeps across a suspension would be another thread's.
 [[nodiscard]] thread_context* this_thread() noexcept;
