@@ -149,6 +149,7 @@ def arguments():
     parser.add_argument("--fresh", type=int, default=300, help="with a seed of their own, which is printed")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--workers", default="0,2,8", help="0 is the event loop")
+    parser.add_argument("--mode", choices=["dense", "spread"], help="make programs of one kind only; pools run the spread ones")
     parser.add_argument("--coverage", action="store_true", help="print how often each op had each outcome")
     parser.add_argument("--keep", action="store_true", help="write what differs, shrunk, to regressions/")
     return parser.parse_args()
@@ -159,7 +160,8 @@ def main():
     subjects = Subjects(options.interpreter, [int(w) for w in options.workers.split(",")])
     fresh = secrets.token_hex(4)
     saved = [programs.parse(p.read_text().splitlines()[-1]) for p in sorted((HERE / "regressions").glob("*.txt"))]
-    print(f"{len(saved)} saved programs, {options.programs} of seed {options.seed}, {options.fresh} of seed {fresh}", flush=True)
+    print(f"asyncio of Python {sys.version.split()[0]}; {len(saved)} saved programs, {options.programs} of seed {options.seed}, "
+          f"{options.fresh} of seed {fresh}", flush=True)
     sources = [(None, 0, saved)] if saved else []
     for seed, total in ((options.seed, options.programs), (fresh, options.fresh)):
         sources += [(seed, first, min(BATCH, total - first)) for first in range(0, total, BATCH)]
@@ -168,7 +170,7 @@ def main():
     modes = collections.Counter()
     for seed, first, some in sources:
         if seed is not None:
-            some = [programs.Generator(seed, first + i).program() for i in range(some)]
+            some = [programs.Generator(seed, first + i).program(options.mode) for i in range(some)]
         bad = {}
         for program, workers, told in subjects.compare(some):
             bad.setdefault(program.number if seed is not None else programs.text(program), (program, workers, told))

@@ -15,7 +15,7 @@ PERIOD, SHARE = 8192, 256  # instants: 256 of every 8192 ms belong to one actor
 HORIZON = 100_000_000  # by then a program waits for something that will not come
 
 # Which message a cancellation bears that went through another task differs between versions of asyncio, so it is not compared.
-FORWARDING = {"await", "shield", "gather", "waitforh"}
+FORWARDING = {"await", "shield", "gather", "waitforh", "waitf"}
 
 
 class UserError(Exception):
@@ -72,6 +72,7 @@ class Machine:
         self.semaphores = [semaphore(n) for n in program.semaphores]
         self.locks = [lock() for _ in range(program.locks)]
         self.events = [asyncio.Event() for _ in range(program.events)]
+        self.futures = [self.loop.create_future() for _ in range(program.events)]
         self.slots, self.actors = {}, {}
 
     def log(self, actor, op, result):
@@ -214,8 +215,9 @@ class Machine:
 
     async def op_resched(self, actor, op):
         delay = self.deadline(actor, op.args[1])
-        actor.timeouts[op.args[0]].reschedule(None if delay is None else self.loop.now + delay)
-        return "ok", None
+        scope = actor.timeouts[op.args[0]]
+        scope.reschedule(None if delay is None else self.loop.now + delay)
+        return "ok" if scope.when() is None else f"ok {scope.when() - self.loop.now}", None
 
     async def op_group(self, actor, op):
         async with strict.TaskGroup() as group:
@@ -266,6 +268,17 @@ class Machine:
     async def op_waitev(self, actor, op):
         await self.events[op.args[0]].wait()
         return "ok", None
+
+    async def op_waitf(self, actor, op):
+        return f"={await self.futures[op.args[0]]}", None
+
+    async def op_setf(self, actor, op):
+        self.futures[op.args[0]].set_result(op.args[1])
+        return "ok", None
+
+    async def op_cancelf(self, actor, op):
+        future = self.futures[op.args[0]]
+        return str(int(future.cancel(f"m{op.args[1]}") if op.args[1] else future.cancel())), None
 
     async def op_raise(self, actor, op):
         raise asyncio.CancelledError if op.args[0] < 0 else UserError(op.args[0])

@@ -19,7 +19,7 @@ constexpr milliseconds horizon{100'000'000};
 
 // Which message a cancellation bears that went through another task differs between versions of asyncio, so it is not compared.
 bool forwards(op const& o) {
-    return o.name == "await" || o.name == "shield" || o.name == "gather" || o.name == "waitforh";
+    return o.name == "await" || o.name == "shield" || o.name == "gather" || o.name == "waitforh" || o.name == "waitf";
 }
 
 } // namespace
@@ -74,6 +74,7 @@ machine::machine(program const& p) : program_(p), locks_(p.locks), events_(p.eve
 
 aya::task<> machine::top(machine* m) {
     m->start_ = aya::now();
+    m->futures_.resize(m->program_.events);
     m->keep(0, aya::create_task(m->act(0, &m->program_.main, {})));
     for (int round = 0; round < 30; ++round) {
         co_await aya::sleep(horizon);

@@ -4,6 +4,7 @@
 
 #include "program.hpp"
 
+#include <aya/future.hpp>
 #include <aya/queue.hpp>
 #include <aya/sync/event.hpp>
 #include <aya/sync/mutex.hpp>
@@ -103,6 +104,9 @@ private:
     aya::task<result> set(actor&, op const&);
     aya::task<result> clear(actor&, op const&);
     aya::task<result> wait_event(actor&, op const&);
+    aya::task<result> wait_future(actor&, op const&);
+    aya::task<result> set_future(actor&, op const&);
+    aya::task<result> cancel_future(actor&, op const&);
     aya::task<result> raise(actor&, op const&);
     aya::task<result> ret(actor&, op const&);
     aya::task<result> cancel(actor&, op const&);
@@ -117,6 +121,7 @@ private:
     std::deque<aya::semaphore> semaphores_;
     std::deque<aya::mutex> locks_;
     std::deque<aya::event> events_;
+    std::deque<aya::promise<int>> futures_; // as many as events; made in the runtime
     std::mutex mutex_; // guards all below
     std::string text_;
     std::map<int, aya::task_handle<int>> slots_;

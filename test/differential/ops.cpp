@@ -45,6 +45,7 @@ std::map<std::string, machine::member> const& machine::table() {
         {"putn", &m::put_nowait}, {"getn", &m::get_nowait},       {"done", &m::task_done},
         {"join", &m::join},       {"lock", &m::lock},             {"sem", &m::semaphore},
         {"set", &m::set},         {"clear", &m::clear},           {"waitev", &m::wait_event},
+        {"waitf", &m::wait_future}, {"setf", &m::set_future},     {"cancelf", &m::cancel_future},
         {"raise", &m::raise},     {"ret", &m::ret},               {"cancel", &m::cancel},
         {"uncancel", &m::uncancel}, {"count", &m::count},         {"probe", &m::probe},
         {"try", &m::try_op}};
@@ -202,8 +203,12 @@ aya::task<machine::result> machine::reschedule(actor& a, op const& o) {
     std::optional<aya::time_point> limit;
     if (auto const d = deadline(a, o.args[1]))
         limit = aya::now() + *d;
-    a.timeouts.at(o.args[0])->reschedule(limit);
-    co_return result{"ok"};
+    aya::timeout_scope& scope = *a.timeouts.at(o.args[0]);
+    scope.reschedule(limit);
+    auto const when = scope.when();
+    if (!when)
+        co_return result{"ok"};
+    co_return result{"ok " + std::to_string(std::chrono::duration_cast<milliseconds>(*when - aya::now()).count())};
 }
 
 aya::task<machine::result> machine::group(actor& a, op const& o) {
@@ -273,6 +278,21 @@ aya::task<machine::result> machine::clear(actor&, op const& o) {
 aya::task<machine::result> machine::wait_event(actor&, op const& o) {
     co_await events_[index(o.args[0])].wait();
     co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::wait_future(actor&, op const& o) {
+    int const value = co_await futures_[index(o.args[0])].get_future();
+    co_return result{equals(value)};
+}
+
+aya::task<machine::result> machine::set_future(actor&, op const& o) {
+    futures_[index(o.args[0])].set_value(o.args[1]);
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::cancel_future(actor&, op const& o) {
+    std::string const message = o.args[1] == 0 ? "" : "m" + std::to_string(o.args[1]);
+    co_return result{futures_[index(o.args[0])].cancel(message) ? "1" : "0"};
 }
 
 aya::task<machine::result> machine::raise(actor&, op const& o) {

@@ -94,12 +94,12 @@ class Generator:
     WEIGHTS = {
         "sleep": 12, "yield": 6, "spawn": 12, "await": 6, "gather": 6, "wait": 5, "waitfor": 4, "waitforh": 4, "timeout": 7,
         "resched": 4, "shield": 5, "group": 9, "gspawn": 14, "put": 10, "get": 5, "putn": 3, "getn": 2, "done": 3, "join": 2,
-        "lock": 6, "sem": 5, "set": 6, "clear": 1, "waitev": 3, "raise": 4, "ret": 2, "cancel": 8, "uncancel": 3, "count": 2,
+        "lock": 6, "sem": 5, "set": 6, "clear": 1, "waitev": 3, "waitf": 3, "setf": 3, "cancelf": 2, "raise": 4, "ret": 2, "cancel": 8, "uncancel": 3, "count": 2,
         "probe": 2, "try": 9,
     }
     COMPOUND = {"spawn", "gather", "waitfor", "timeout", "group", "gspawn", "lock", "sem", "try"}
-    BLOCKING = {"await", "gather", "wait", "shield", "get", "put", "join", "lock", "sem", "waitev", "group"}
-    REFUSING = {"done": 16, "putn": 16, "getn": 16, "gspawn": 16, "await": 31, "shield": 31, "waitforh": 31, "gather": 31, "group": 8}
+    BLOCKING = {"await", "gather", "wait", "shield", "get", "put", "join", "lock", "sem", "waitev", "waitf", "group"}
+    REFUSING = {"done": 16, "putn": 16, "getn": 16, "setf": 16, "gspawn": 16, "await": 31, "shield": 31, "waitforh": 31, "gather": 31, "group": 8}
     MOST_ACTORS = 24  # the interpreters give each 256 of 8192 instants
 
     def __init__(self, seed, number):
@@ -108,9 +108,10 @@ class Generator:
         self.actors = 1
         self.ids = 0
 
-    def program(self):
+    def program(self, mode=None):
         r = self.random
-        self.mode = "spread" if r.random() < 0.35 else "dense"
+        chosen = "spread" if r.random() < 0.35 else "dense"
+        self.mode = mode or chosen
         self.budget = r.choice([6, 12, 20, 30, 45])
         self.queues = [r.choice([0, 1, 1, 2, 3]) for _ in range(r.randint(1, 2))]
         self.semaphores = [r.choice([0, 1, 1, 2]) for _ in range(r.randint(1, 2))]
@@ -271,7 +272,13 @@ class Generator:
     def make_set(self, op, scope):
         op.args = [self.random.randrange(self.events)]
 
-    make_clear = make_waitev = make_set
+    make_clear = make_waitev = make_waitf = make_set
+
+    def make_setf(self, op, scope):
+        op.args = [self.random.randrange(self.events), op.id]
+
+    def make_cancelf(self, op, scope):
+        op.args = [self.random.randrange(self.events), self.random.choice([0, op.id])]
 
     def make_raise(self, op, scope):
         op.args = [-1 if self.random.random() < 0.15 else op.id]

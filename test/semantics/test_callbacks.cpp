@@ -206,7 +206,7 @@ TEST_CASE("S9: a delay of zero or less is called soon, never inline") {
 }
 
 TEST_CASE("S10: a fatal_error from a callback ends the run") {
-    for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    for (std::size_t const workers : test::every_kind) {
         test::report_log log; // of those that come before the main thread waits
         aya::runtime_options options = test::kind{workers}.options();
         options.exception_handler = log.handler();
@@ -224,7 +224,7 @@ TEST_CASE("S10: a fatal_error from a callback ends the run") {
 
 TEST_CASE("S12, X12: a runtime that has shut down takes no callbacks") {
     std::string log;
-    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
+    for (std::size_t const workers : test::every_kind) {
         test::report_log reports;
         aya::runtime_options options = test::kind{workers}.options();
         options.exception_handler = reports.handler();

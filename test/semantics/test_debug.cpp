@@ -26,7 +26,7 @@ namespace {
 // What is reported until the end of a runtime of each kind with these options that runs `body`.
 void reports_of(aya::task<> (*body)(), aya::runtime_options options,
                 std::function<void(std::vector<aya::exception_report> const&)> const& look) {
-    for (std::size_t const workers : {0U, 1U, 2U, 8U}) {
+    for (std::size_t const workers : test::every_kind) {
         std::vector<aya::exception_report> seen;
         std::deque<std::string> messages; // kept where they are
         options.exception_handler = [&](aya::exception_report const& r) { // one at a time

@@ -19,8 +19,8 @@ namespace {
 aya::task<int> answer() { co_return 42; }
 
 template <class Body>
-void on_two_kinds(Body body) {
-    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
+void on_each_kind(Body body) {
+    for (std::size_t const workers : test::every_kind) {
         CAPTURE(workers);
         body(test::kind{workers}.options());
     }
@@ -29,7 +29,7 @@ void on_two_kinds(Body body) {
 } // namespace
 
 TEST_CASE("R1: a new runtime for each run; main's result is returned, its exception thrown") {
-    on_two_kinds([](aya::runtime_options const& options) {
+    on_each_kind([](aya::runtime_options const& options) {
         CHECK(aya::run(answer(), options) == 42);
         auto fail = []() -> aya::task<> {
             co_await aya::yield();
@@ -57,7 +57,7 @@ TEST_CASE("R1: block_on on an event loop returns when its task is done, though a
 }
 
 TEST_CASE("R2: run inside a task is refused, on every worker") {
-    on_two_kinds([](aya::runtime_options const& options) {
+    on_each_kind([](aya::runtime_options const& options) {
         auto body = []() -> aya::task<> {
             std::atomic<bool> ran{false};
             auto other = [&]() -> aya::task<> {
@@ -73,7 +73,7 @@ TEST_CASE("R2: run inside a task is refused, on every worker") {
 }
 
 TEST_CASE("R3: tasks that are left are cancelled once and awaited, however long they take to clean up") {
-    on_two_kinds([](aya::runtime_options const& options) {
+    on_each_kind([](aya::runtime_options const& options) {
         std::atomic<int> delivered{0};
         std::atomic<int> cleaned{0};
         auto leftover = [&]() -> aya::task<> {
@@ -104,7 +104,7 @@ TEST_CASE("R3: tasks that are left are cancelled once and awaited, however long 
 }
 
 TEST_CASE("R5: what leftovers start while they clean up is cancelled and awaited too, until none is left") {
-    on_two_kinds([](aya::runtime_options const& options) {
+    on_each_kind([](aya::runtime_options const& options) {
         test::census census;
         std::atomic<int> ended{0};
         struct stubborn {
@@ -128,7 +128,7 @@ TEST_CASE("R5: what leftovers start while they clean up is cancelled and awaited
 }
 
 TEST_CASE("R6: run waits for a call in a thread, even if its caller was cancelled") {
-    on_two_kinds([](aya::runtime_options const& options) {
+    on_each_kind([](aya::runtime_options const& options) {
         std::atomic<bool> running{false};
         std::atomic<bool> go{false};
         std::atomic<bool> ended{false};
@@ -219,8 +219,26 @@ TEST_CASE("R11: a handler of the program's own stays in place") {
     CHECK(child.read_line() == "own handler");
     CHECK(child.exit_code() == 5);
 }
+
+TEST_CASE("R11: a runtime of one's own touches no signal") {
+    struct sigaction before {};
+    struct sigaction inside {};
+    (void)::sigaction(SIGINT, nullptr, &before);
+    for (std::size_t const workers : test::every_kind) {
+        aya::runtime rt(test::kind{workers}.options());
+        rt.block_on([](struct sigaction* found) -> aya::task<> {
+            co_await aya::yield();
+            (void)::sigaction(SIGINT, nullptr, found);
+        }, &inside);
+        CHECK((inside.sa_handler == before.sa_handler));
+    }
+    struct sigaction after {};
+    (void)::sigaction(SIGINT, nullptr, &after);
+    CHECK((after.sa_handler == before.sa_handler));
+}
+
 TEST_CASE("R4: a leftover that ends with an exception during shutdown is reported") {
-    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
+    for (std::size_t const workers : test::every_kind) {
         test::report_log log;
         aya::runtime_options options = test::kind{workers}.options();
         options.virtual_time = true;
@@ -238,4 +256,3 @@ TEST_CASE("R4: a leftover that ends with an exception during shutdown is reporte
         CHECK(log.count() == 1);
     }
 }
-

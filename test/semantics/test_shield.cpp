@@ -117,7 +117,7 @@ TEST_CASE("SH6: a gather over shields leaves the inner tasks; a shield over a ga
 }
 
 TEST_CASE("SH7: the end of the runtime cancels a shielded task like any other") {
-    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
+    for (std::size_t const workers : test::every_kind) {
         bool cancelled = false;
         {
             auto inner = [&]() -> aya::task<> {

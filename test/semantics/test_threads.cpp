@@ -170,23 +170,24 @@ TEST_CASE("X10: spawn from a foreign thread wakes a runtime that sleeps") {
 }
 
 TEST_CASE("X11: a handle of a spawned task cancels it, tells of its end, and waits outside only") {
-    aya::runtime rt(test::kind{2}.options());
-    auto const waiting = rt.spawn(test::forever());
-    CHECK(waiting.cancel());
-    rt.wait(waiting);
-    CHECK(waiting.cancelled());
-    auto fail = []() -> aya::task<> {
-        throw std::out_of_range("no");
-        co_return;
-    };
-    auto const failing = rt.spawn(fail);
-    rt.wait(failing);
-    CHECK_THROWS_AS(failing.result(), std::out_of_range);
-    auto inside = [&]() -> aya::task<> {
-        CHECK_THROWS_AS(rt.wait(failing), aya::invalid_state_error);
-        co_return;
-    };
-    rt.block_on(inside);
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto const waiting = rt.spawn(test::forever());
+        CHECK(waiting.cancel());
+        rt.wait(waiting);
+        CHECK(waiting.cancelled());
+        auto fail = []() -> aya::task<> {
+            throw std::out_of_range("no");
+            co_return;
+        };
+        auto const failing = rt.spawn(fail);
+        rt.wait(failing);
+        CHECK_THROWS_AS(failing.result(), std::out_of_range);
+        auto inside = [&]() -> aya::task<> {
+            CHECK_THROWS_AS(rt.wait(failing), aya::invalid_state_error);
+            co_return;
+        };
+        rt.block_on(inside);
+    });
 }
 
 TEST_CASE("X6: once the pools are shut down, to_thread and to_cpu refuse") {

@@ -374,6 +374,29 @@ TEST_CASE("TO21: the deadline counts from the call, not from the await; when() i
     });
 }
 
+TEST_CASE("TO21: entered after its deadline it expires at the first suspension; a body without one ends normally") {
+    everywhere([]() -> aya::task<> {
+        bool started = false;
+        auto body = [&](aya::timeout_scope& scope) -> aya::task<> {
+            started = true;
+            CHECK(scope.when() == aya::time_point(10ms));
+            co_await aya::sleep(1h);
+        };
+        auto without = []() -> aya::task<int> { co_return 4; };
+        auto scoped = aya::timeout(10ms, body);
+        auto quick = aya::timeout(10ms, without);
+        co_await aya::sleep(20ms);
+        int const value = co_await std::move(quick);
+        CHECK(value == 4);
+        bool const late = co_await test::throws<aya::timeout_error>(std::move(scoped));
+        CHECK(late);
+        CHECK(started);
+        CHECK(aya::now() == aya::time_point(20ms));
+        co_await aya::yield();
+        CHECK(aya::current_task().cancelling() == 0);
+    });
+}
+
 TEST_CASE("TO19: a cancellation that was pending at entry and is taken back inside leaves the timeout its own") {
     everywhere([]() -> aya::task<> {
         auto body = []() -> aya::task<> {

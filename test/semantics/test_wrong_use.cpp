@@ -220,3 +220,24 @@ TEST_CASE("wrong use: run(), block_on() and wait() inside a task") {
         }, &rt);
     });
 }
+
+TEST_CASE("wrong use: a task that blocks its worker: the other workers take what it has started") {
+    for (std::size_t const workers : {std::size_t{2}, std::size_t{8}}) {
+        CAPTURE(workers);
+        aya::runtime rt(test::kind{workers}.options());
+        auto blocks = []() -> aya::task<bool> {
+            std::atomic<int> ended{0};
+            auto child = [](std::atomic<int>* count) -> aya::task<> {
+                co_await aya::yield();
+                count->fetch_add(1);
+            };
+            std::vector<aya::task_handle<>> children;
+            for (int i = 0; i < 20; ++i)
+                children.push_back(aya::create_task(child, &ended));
+            bool const all = test::eventually_outside([&] { return ended.load() == 20; }); // without a co_await
+            co_await aya::gather(children);
+            co_return all;
+        };
+        CHECK(rt.block_on(blocks));
+    }
+}

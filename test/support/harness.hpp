@@ -36,6 +36,9 @@ struct kind {
     [[nodiscard]] aya::runtime_options options(aya::runtime_options base = {}) const;
 };
 
+/// The numbers of workers of every kind that tests run on.
+inline constexpr std::size_t every_kind[] = {0, 1, 2, 8};
+
 /// Each body runs in a doctest subcase that bears the runtime's name; the place of the call keeps several in one test apart.
 using place = std::source_location;
 using runtime_body = std::function<void(aya::runtime&)>;
