@@ -46,8 +46,9 @@ public:
             adopt_started(place, *state);
             return handle;
         }
+        state->mark_forked();
         adopt(place, *state);
-        home.schedule(*state);
+        home.fork_child(*state);
         return handle;
     }
     template <class F, class... Arguments>

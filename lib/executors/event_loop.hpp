@@ -29,6 +29,7 @@ public:
     void schedule(ready& r) noexcept override;
     /// As asyncio does it: in turn, behind what is ready already.
     void fork(ready& chain) noexcept override;
+    void fork_child(ready& r) noexcept override { schedule(r); }
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override { return timers_; }
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }

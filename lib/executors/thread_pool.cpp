@@ -134,6 +134,14 @@ void thread_pool::fork(ready& chain) noexcept {
         help_wanted(w);
 }
 
+void thread_pool::fork_child(ready& r) noexcept {
+    thread_context* const context = current_thread;
+    if (context != nullptr && context->home == this)
+        static_cast<worker&>(*context).lane.push(*context, r);
+    else
+        schedule(r);
+}
+
 // After a push of the worker's own. Wakes a helper only when there is more than this worker will get to in a moment, or
 // nobody watches over it.
 void thread_pool::help_wanted(worker& w) noexcept {
@@ -292,6 +300,8 @@ ready* thread_pool::search(worker& w) noexcept {
     for (;;) {
         fire_due_timers(false, w);
         ready* r = w.queue.pop();
+        if (r == nullptr)
+            r = w.lane.deque.pop(); // a timer's doing
         if (r == nullptr)
             r = take_injected(w);
         if (r == nullptr) {

@@ -9,14 +9,21 @@
 
 namespace aya::inline v1::detail {
 
-void join_awaiter::notified(completion& c, task_state&) noexcept {
+void join_awaiter::notified(completion& c, task_state& target) noexcept {
     auto& self = static_cast<join_awaiter&>(c);
     task_state& waiter = *self.waiter_;
     claim expected = claim::none;
-    if (self.claim_.compare_exchange_strong(expected, claim::target))
-        waiter.wake();
-    else
+    if (self.claim_.compare_exchange_strong(expected, claim::target)) {
+        if (target.is_forked()) {
+            // It goes on where its child ended, before older work: depth first keeps few tasks alive.
+            waiter.next = nullptr;
+            waiter.home().fork(waiter);
+        } else {
+            waiter.wake();
+        }
+    } else {
         self.claim_.store(claim::canceller_seen);
+    }
     // The awaiter may be gone now.
 }
 

@@ -133,6 +133,10 @@ public:
     /// False when this task is done already.
     [[nodiscard]] bool join_from(task_state& waiter, completion& c, suspension& s, std::coroutine_handle<> resume_point) noexcept;
 
+    /// A group's child, which runs depth first where the group's tasks do; before it is scheduled.
+    void mark_forked() noexcept { end_flags_ |= forked; }
+    [[nodiscard]] bool is_forked() const noexcept { return (end_flags_ & forked) != 0; }
+
     /// Somebody else answers for the exception, whatever comes.
     void mark_spoken_for() noexcept { end_flags_ |= spoken_for; }
     void mark_retrieved() noexcept { retrieved_.store(true, std::memory_order_relaxed); } // a flag for reports only
@@ -190,6 +194,7 @@ private:
 
     static constexpr std::uint8_t fatal = 1;      // ends by a fatal_error
     static constexpr std::uint8_t spoken_for = 2; // somebody answers for its exception
+    static constexpr std::uint8_t forked = 4;     // a group's child
 
     static constexpr std::uint64_t phase_mask = 3;
     static constexpr std::uint64_t locked_bit = 4;
