@@ -2,5 +2,10 @@
 // The I/O module as a whole: sockets, streams, subprocesses, signals. Link with aya_io. Not part of <aya/aya.hpp>, because it includes Boost.
 #pragma once
 
+#include <aya/io/address.hpp>
 #include <aya/io/await.hpp>
 #include <aya/io/context.hpp>
+#include <aya/io/errors.hpp>
+#include <aya/io/server.hpp>
+#include <aya/io/stream.hpp>
+#include <aya/io/tls.hpp>

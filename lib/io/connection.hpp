@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stream's reader and writer share: the descriptor, what was received and not read yet, what is to be sent, and TLS in between.
+//
+// Asio's objects know no threads, and two tasks use this one. The socket is non-blocking from the start, so that starting a read and starting a wait
+// for room change nothing that the other one reads; everything else is under the mutex, which is never held over a suspension. The descriptor is
+// closed when nobody is in an operation (`users_`); a reader that waits is brought to an end by shutdown(2), which knows threads.
+#pragma once
+
+#include "io/address.hpp"
+#include "io/tls_engine.hpp"
+
+#include <aya/io/await.hpp>
+#include <aya/io/errors.hpp>
+#include <aya/sync/event.hpp>
+#include <aya/task.hpp>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace aya::inline v1::io::detail {
+
+/// Bytes that are added at the end and taken from the front.
+class byte_buffer {
+public:
+    [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
+    [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
+    [[nodiscard]] std::string_view view() const noexcept { return {data_.get() + begin_, size()}; }
+
+    /// Room for at least `least` bytes.
+    [[nodiscard]] std::span<char> prepare(std::size_t least);
+    void commit(std::size_t n) noexcept { end_ += n; }
+    void append(std::string_view bytes);
+    void consume(std::size_t n) noexcept;
+    [[nodiscard]] std::string take(std::size_t n);
+
+private:
+    std::unique_ptr<char[]> data_;
+    std::size_t capacity_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+class connection : public std::enable_shared_from_this<connection> {
+public:
+    enum class kind { socket, pipe };
+
+    /// Takes over the descriptor, which is non-blocking; closes it when it throws.
+    connection(boost::asio::io_context& where, int descriptor, kind k, std::size_t limit);
+    ~connection();
+
+    // --- the reader: one task at a time, which holds a `reading` ---
+
+    class reading {
+    public:
+        explicit reading(connection& c);
+        ~reading() { connection_->read_by_.store(false); }
+        reading(reading const&) = delete;
+        reading& operator=(reading const&) = delete;
+
+    private:
+        connection* connection_;
+    };
+
+    byte_buffer received;
+    [[nodiscard]] bool ended() const noexcept { return ended_.load(); }
+    [[nodiscard]] bool at_eof() const noexcept { return ended_.load() && nothing_received_.load(); }
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+    /// Waits until there is more in `received`, or the end. Throws the connection's error.
+    [[nodiscard]] task<> fill();
+    /// After a change of `received`.
+    void note_received() noexcept { nothing_received_.store(received.empty()); }
+
+    // --- the writer: any thread ---
+
+    void write(std::string_view data);
+    [[nodiscard]] task<> drain();
+    void set_limits(std::size_t high, std::size_t low);
+    [[nodiscard]] std::size_t unsent() const;
+    void write_eof();
+    [[nodiscard]] bool can_write_eof() const noexcept { return kind_ == kind::pipe || !tls_; }
+    void close() noexcept;
+    void abort() noexcept;
+    [[nodiscard]] bool is_closing() const noexcept { return closing_.load(); }
+    [[nodiscard]] task<> wait_closed();
+    /// -1 when it is closed.
+    [[nodiscard]] int descriptor() const noexcept;
+    [[nodiscard]] std::string name(bool of_peer) const;
+    [[nodiscard]] std::string alpn() const;
+
+    [[nodiscard]] task<> connect(address to);
+    [[nodiscard]] task<> handshake(std::shared_ptr<ssl_context::state> context, bool server, std::string name);
+
+private:
+    friend class use;
+    class use;
+
+    [[nodiscard]] task<std::size_t> receive_raw(std::span<char> room);
+    bool decrypt();
+    void send_all();
+    [[nodiscard]] bool send_some();
+    void send_later();
+    void room_to_send(boost::system::error_code const& failed) noexcept;
+    void fail(std::exception_ptr error) noexcept;
+    void update_marks() noexcept;
+    void leave() noexcept;
+    void finish_if_idle() noexcept;
+    [[nodiscard]] long send_now(std::string_view bytes) noexcept;
+
+    kind const kind_;
+    int const descriptor_;
+    std::size_t const limit_;
+    std::optional<boost::asio::generic::stream_protocol::socket> socket_;
+    std::optional<boost::asio::posix::stream_descriptor> pipe_;
+    std::atomic<bool> read_by_{false};
+    std::atomic<bool> ended_{false};
+    std::atomic<bool> nothing_received_{true};
+    bool more_likely_ = false; // the last read filled all the room; this and the next two are the reader's
+    std::size_t room_ = 4096;
+    std::unique_ptr<char[]> tls_room_;
+
+    mutable std::mutex mutex_; // guards what follows
+    byte_buffer to_send_;
+    std::shared_ptr<ssl_context::state> tls_context_;
+    std::optional<tls_engine> tls_;
+    bool waits_for_room_ = false; // an operation sends to_send_ in the background
+    bool eof_asked_ = false;
+    bool lost_ = false; // nothing can be sent any more
+    bool closed_ = false;
+    unsigned users_ = 0; // operations that are under way or being started
+    std::exception_ptr error_;
+    std::size_t high_ = 64 * 1024;
+    std::size_t low_ = 16 * 1024;
+    std::atomic<bool> closing_{false}; // written under the mutex
+    aya::event below_mark_;
+    aya::event closed_event_;
+};
+
+/// For the running task's runtime.
+[[nodiscard]] std::shared_ptr<connection> new_connection(int descriptor, connection::kind k, std::size_t limit);
+/// Small messages are not held back.
+void send_at_once(int descriptor) noexcept;
+
+/// std::system_error with `what`.
+[[noreturn]] void throw_errno(int error, char const* what);
+[[nodiscard]] std::exception_ptr system_failure(int error, char const* what) noexcept;
+
+} // namespace aya::inline v1::io::detail
