@@ -4,9 +4,12 @@
 // threads share, and come back from there. So memory that one thread allocates and another frees, for ever, goes round
 // and stays bounded, and the depot's lock is taken once in `magazine_blocks` operations at most.
 //
-// Blocks are cut from chunks, which are never given back. Where a limit says that there are enough chunks, blocks come from the heap one by one; they
+// Blocks are cut from chunks, which are never given back; small ones at first, huge pages once a size class has grown: a million new tasks would
+// spend a third of their time in page faults otherwise. Where a limit says that there are enough chunks, blocks come from the heap one by one; they
 // go through the threads' magazines like all others, and are told apart by their addresses when a full magazine would move to the depot.
 #include <aya/detail/frame_memory.hpp>
+
+#include "platform/huge_page.hpp"
 
 #include <aya/config.hpp>
 #include <aya/detail/spin_lock.hpp>
@@ -17,6 +20,7 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -45,23 +49,28 @@ struct magazine : frame_magazine {
 /// Where all depots have their chunks from.
 class chunk_source {
 public:
-    /// Null when the limit is reached.
-    std::byte* allocate() {
+    /// A huge page, if there is one to be had and `large` asks for it. Empty when the limit is reached.
+    std::span<std::byte> allocate(bool large) {
         std::lock_guard const guard(mutex_);
-        if ((chunks_.size() + 1) * chunk_size > limit_) {
+        if (total_ + chunk_size > limit_) {
             // Relaxed: who holds a block of the heap has it from here, or from somebody who told it more than this.
             exceeded_.store(true, std::memory_order_relaxed);
-            return nullptr;
+            return {};
         }
-        chunks_.push_back(nullptr);
+        chunks_.emplace_back();
+        std::span<std::byte>& chunk = chunks_.back();
         try {
-            chunks_.back() = static_cast<std::byte*>(::operator new(chunk_size));
+            if (large && huge_page_size <= limit_ - total_)
+                chunk = allocate_huge_page();
+            if (chunk.empty())
+                chunk = {static_cast<std::byte*>(::operator new(chunk_size)), chunk_size};
         } catch (...) {
             chunks_.pop_back();
             throw;
         }
+        total_ += chunk.size();
         sorted_ = false;
-        return chunks_.back();
+        return chunk;
     }
 
     void limit(std::size_t bytes) noexcept {
@@ -76,17 +85,19 @@ public:
     [[nodiscard]] bool owns(void const* b) noexcept {
         std::lock_guard const guard(mutex_);
         if (!std::exchange(sorted_, true))
-            std::sort(chunks_.begin(), chunks_.end());
+            std::sort(chunks_.begin(), chunks_.end(), [](auto const& x, auto const& y) { return x.data() < y.data(); });
         auto const* const address = static_cast<std::byte const*>(b);
-        auto const after = std::upper_bound(chunks_.begin(), chunks_.end(), address);
-        return after != chunks_.begin() && address < *(after - 1) + chunk_size;
+        auto const after = std::upper_bound(chunks_.begin(), chunks_.end(), address,
+                                            [](std::byte const* a, std::span<std::byte> const& chunk) { return a < chunk.data(); });
+        return after != chunks_.begin() && address < (after - 1)->data() + (after - 1)->size();
     }
 
 private:
     friend void for_every_lock(void (*f)(spin_lock&));
 
     spin_lock mutex_; // taken under a depot's
-    std::vector<std::byte*> chunks_;
+    std::vector<std::span<std::byte>> chunks_;
+    std::size_t total_ = 0; // bytes in them
     bool sorted_ = true;
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
     std::atomic<bool> exceeded_{false};
@@ -123,11 +134,12 @@ private:
     magazine carve(std::size_t size_class) {
         std::size_t const size = (size_class + 1) * frame_cache::granule;
         if (chunk_left_ < size) {
-            std::byte* const chunk = chunks().allocate();
-            if (chunk == nullptr)
+            std::span<std::byte> const chunk = chunks().allocate(grown_ >= huge_page_size / 2);
+            if (chunk.empty())
                 return from_heap(size);
-            chunk_ = chunk;
-            chunk_left_ = chunk_size;
+            chunk_ = chunk.data();
+            chunk_left_ = chunk.size();
+            grown_ += chunk.size();
         }
         magazine m;
         while (m.room != 0 && chunk_left_ >= size && m.count() * size < handful) {
@@ -156,6 +168,7 @@ private:
     block* full_ = nullptr;
     std::byte* chunk_ = nullptr;
     std::size_t chunk_left_ = 0;
+    std::size_t grown_ = 0; // bytes of all its chunks
 };
 
 // Never destroyed: threads that outlive main give blocks back too. Its chunks stay reachable from here.

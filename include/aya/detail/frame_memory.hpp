@@ -30,8 +30,8 @@ struct frame_magazine {
 
 /// A thread's free blocks, by size.
 struct frame_cache {
-    static constexpr std::size_t granule = 32;
-    static constexpr std::size_t class_count = 32; // up to 1 KiB; larger frames are rare enough for the global heap
+    static constexpr std::size_t granule = 16;
+    static constexpr std::size_t class_count = 64; // up to 1 KiB; larger frames are rare enough for the global heap
     static constexpr std::size_t largest = granule * class_count;
     static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
 

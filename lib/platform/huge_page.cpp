@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/huge_page.hpp"
+
+#include <cstdint>
+
+#include <sys/mman.h>
+
+namespace aya::inline v1::detail {
+
+std::span<std::byte> allocate_huge_page() noexcept {
+    // Twice the size holds one that is aligned; what is left on both sides is given back.
+    void* const mapped = mmap(nullptr, 2 * huge_page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED)
+        return {};
+    auto* const begin = static_cast<std::byte*>(mapped);
+    std::size_t const before = huge_page_size - reinterpret_cast<std::uintptr_t>(begin) % huge_page_size;
+    std::byte* const page = begin + before;
+    munmap(begin, before);
+    if (before != huge_page_size)
+        munmap(page + huge_page_size, huge_page_size - before);
+    madvise(page, huge_page_size, MADV_HUGEPAGE); // a hint: small pages do as well
+    return {page, huge_page_size};
+}
+
+} // namespace aya::inline v1::detail
