@@ -31,7 +31,7 @@ public:
     decltype(auto) result() const { return static_cast<detail::typed_state<T>&>(checked_done()).get(); }
 
     /// `co_await f` gives T const&; `co_await std::move(f)` gives T, moved out. Does not suspend when it is done.
-    auto operator co_await() const& { return detail::handle_awaiter<T, false>(detail::state_reference::share(checked())); }
+    auto operator co_await() const& { return detail::handle_awaiter<T, false>(checked()); }
     auto operator co_await() && {
         detail::state_reference target = detail::state_reference::share(checked());
         state_ = {};

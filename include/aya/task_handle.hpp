@@ -150,7 +150,7 @@ public:
 
     /// `co_await h` waits for the end and gives T const&, any number of times, from any number of tasks; the awaiting task's
     /// cancellation cancels this task too (use shield() against that). `co_await std::move(h)` gives T, moved out.
-    auto operator co_await() const& { return detail::handle_awaiter<T, false>(detail::state_reference::share(checked())); }
+    auto operator co_await() const& { return detail::handle_awaiter<T, false>(checked()); }
     auto operator co_await() && {
         detail::state_reference target = detail::state_reference::share(checked());
         state_ = {};

@@ -56,13 +56,15 @@ private:
         timeout_scope* scope;
     };
 
-    timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind);
+    /// `shown`: others than the operation around it know of it.
+    timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind, bool shown);
     ~timeout_scope() { leave(); }
 
     static void fired(detail::timer& t) noexcept;
     void arm(detail::deadline_kind kind);
-    void disarm() noexcept;
+    bool disarm() noexcept;
     void expire();
+    bool finish() noexcept;
     /// Ends the scope. True when a cancelled_error that is under way must become timeout_error.
     bool leave() noexcept;
     /// While a cancelled_error is handled: ends the scope, and throws on what the cancellation has become.
@@ -71,6 +73,7 @@ private:
     mutable detail::spin_lock mutex_;
     std::atomic<state> state_{state::active};
     std::atomic<bool> timer_busy_{false}; // from arming until the callback has returned, unless disarmed
+    bool const shown_;
     bool left_ = false;
     bool converts_ = false;
     bool cancelled_before_ = false; // a cancellation was pending already when the scope began: that one is not the scope's
@@ -105,13 +108,14 @@ class timed_call {
 public:
     using result = typename timed_body<F, Arguments...>::result;
     using awaiter = task_awaiter<result>;
+    static constexpr bool takes_scope = coroutine_function<F, timeout_scope&, Arguments...>;
 
     explicit timed_call(F&& f, Arguments&&... arguments) : f_(std::move(f)), arguments_(std::move(arguments)...) {}
 
     awaiter start(timeout_scope& scope) {
         return std::apply(
             [&](Arguments&... arguments) {
-                if constexpr (coroutine_function<F, timeout_scope&, Arguments...>)
+                if constexpr (takes_scope)
                     return f_(scope, std::move(arguments)...).operator co_await();
                 else
                     return f_(std::move(arguments)...).operator co_await();
@@ -139,6 +143,7 @@ template <joinable T>
 class timed_wait {
 public:
     using result = result_of<T>;
+    static constexpr bool takes_scope = false;
 
     explicit timed_wait(T&& awaited) : awaited_(std::move(awaited)) {}
 
@@ -171,7 +176,7 @@ public:
     transfer_result await_suspend(std::coroutine_handle<Promise> h) {
         if (kind_ == deadline_kind::refused)
             throw timeout_error();
-        ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, kind_);
+        ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, kind_, Body::takes_scope);
         stage_ = stage::entered;
         try {
             ::new (static_cast<void*>(&awaiter_)) awaiter(body_.start(scope_));

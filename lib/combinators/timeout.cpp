@@ -13,8 +13,8 @@
 
 namespace aya::inline v1 {
 
-timeout_scope::timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind)
-    : task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
+timeout_scope::timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind, bool shown)
+    : shown_(shown), task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
     cancelled_before_ = task_->cancel_pending();
     requests_before_ = task_->cancelling();
     arm(kind);
@@ -41,28 +41,30 @@ void timeout_scope::arm(detail::deadline_kind kind) {
     detail::timer_queue& timers = task_->home().timers();
     std::lock_guard const hold(timers.mutex());
     timers.arm(timer_, *deadline_);
-    timer_busy_.store(true);
+    timer_busy_.store(true, std::memory_order_relaxed); // whoever takes the timer out has the lock after this
 }
 
-void timeout_scope::disarm() noexcept {
+bool timeout_scope::disarm() noexcept {
     if (timer_.home == nullptr)
-        return;
+        return false;
     {
         std::lock_guard const hold(timer_.home->mutex());
         if (timer_.home->disarm(timer_)) {
-            timer_busy_.store(false);
-            return;
+            timer_busy_.store(false, std::memory_order_relaxed); // for this thread, and the next one with mutex_
+            return true;
         }
     }
-    // It is being fired: the callback must be out of this object before the scope goes away.
-    for (unsigned round = 0; timer_busy_.load(); ++round)
+    // It is being fired, or was: the callback must be out of this object before the scope goes away. Acquire: pairs with its last store.
+    for (unsigned round = 0; timer_busy_.load(std::memory_order_acquire); ++round)
         detail::relax(round);
+    return false;
 }
 
 void timeout_scope::fired(detail::timer& t) noexcept {
     timeout_scope& self = *static_cast<scope_timer&>(t).scope;
     self.expire();
-    self.timer_busy_.store(false); // the scope may be gone from here on
+    // Release: what the callback did is over for disarm(). The scope may be gone from here on.
+    self.timer_busy_.store(false, std::memory_order_release);
 }
 
 void timeout_scope::expire() {
@@ -76,20 +78,31 @@ void timeout_scope::expire() {
 bool timeout_scope::leave() noexcept {
     if (std::exchange(left_, true))
         return converts_;
-    {
+    bool in_time = false;
+    if (!shown_) {
+        in_time = finish();
+    } else {
         std::lock_guard const hold(mutex_); // against a reschedule() by another task, which must not arm the timer again
-        state expected = state::active;
-        bool const in_time = state_.compare_exchange_strong(expected, state::finished);
-        disarm();
-        if (in_time)
-            return false;
+        in_time = finish();
     }
+    if (in_time)
+        return false;
     for (unsigned round = 0; state_.load() == state::expiring; ++round)
         detail::relax(round);
     std::uint32_t const left = task_->uncancel_for_scope(requests_before_, cancelled_before_);
     // A request that was pending at entry and counted then is not this scope's to convert, unless it was taken back meanwhile.
     converts_ = left < requests_before_ || (left == requests_before_ && !cancelled_before_);
     return converts_;
+}
+
+// True when the deadline did not pass before.
+bool timeout_scope::finish() noexcept {
+    if (disarm()) {
+        state_.store(state::finished, std::memory_order_relaxed); // the timer was the only one to change it
+        return true;
+    }
+    state expected = state::active;
+    return state_.compare_exchange_strong(expected, state::finished);
 }
 
 void timeout_scope::leave_cancelled() {

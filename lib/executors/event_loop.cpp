@@ -151,7 +151,7 @@ std::size_t event_loop::run_turns_until(time_point end, std::atomic<bool> const&
 }
 
 time_point event_loop::next_turn() const noexcept {
-    return first_ != nullptr || !posted_.empty() ? time_point::min() : timers_.next();
+    return first_ != nullptr || !posted_.empty() ? time_point::min() : timers_.earliest();
 }
 
 void event_loop::tell_host() noexcept {
@@ -162,11 +162,11 @@ void event_loop::tell_host() noexcept {
     if (first_ != nullptr || !posted_.empty())
         host_->raise();
     if (!clock_.is_virtual)
-        host_->set_alarm(timers_.next());
+        host_->set_alarm(timers_.earliest());
 }
 
 void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept {
-    time_point deadline = std::min(timers_.next(), limit);
+    time_point deadline = std::min(timers_.earliest(), limit);
     if (clock_.is_virtual) {
         if (deadline != time_point::max() && clock_.outside.load() == 0 && posted_.empty() && !done.load()) {
             clock_.advance_to(std::max(deadline, clock_.now()));

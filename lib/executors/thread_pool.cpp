@@ -421,9 +421,9 @@ bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {
 }
 
 time_point thread_pool::next_deadline() const noexcept {
-    time_point earliest = foreign_timers_.next();
+    time_point earliest = foreign_timers_.earliest();
     for (auto const& w : workers_)
-        earliest = std::min(earliest, w->timers.next());
+        earliest = std::min(earliest, w->timers.earliest());
     return earliest;
 }
 

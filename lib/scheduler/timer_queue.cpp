@@ -9,18 +9,17 @@ namespace {
 constexpr std::size_t arity = 4; // shallower than a binary heap, and the children share a cache line
 }
 
-bool timer_queue::arm(timer& t, time_point deadline) {
+void timer_queue::arm(timer& t, time_point deadline) {
     entry const e{deadline.time_since_epoch().count(), &t};
     heap_.push_back(e);
     t.home = this;
     t.sequence = sequence_++;
     sift_up(heap_.size() - 1, e);
-    if (t.position != 0)
-        return false;
+    if (t.position != 0 || e.deadline >= next_.load(std::memory_order_relaxed)) // written with the lock held
+        return;
     publish_next();
     if (earlier_ != nullptr)
         earlier_(of_);
-    return true;
 }
 
 bool timer_queue::disarm(timer& t) noexcept {
@@ -35,8 +34,10 @@ timer* timer_queue::pop_due(time_point now) noexcept {
     if (next_.load(std::memory_order_relaxed) > now.time_since_epoch().count())
         return nullptr;
     std::lock_guard const guard(mutex_);
-    if (heap_.empty() || heap_.front().deadline > now.time_since_epoch().count())
+    if (heap_.empty() || heap_.front().deadline > now.time_since_epoch().count()) {
+        publish_next();
         return nullptr;
+    }
     timer* const due = heap_.front().which;
     remove(0);
     return due;
@@ -52,8 +53,9 @@ void timer_queue::remove(std::size_t position) noexcept {
         else
             sift_down(position, last);
     }
+    // Relaxed: whoever misses it takes next_ as it is, which is never too late.
     if (position == 0)
-        publish_next();
+        stale_.store(true, std::memory_order_relaxed);
 }
 
 void timer_queue::sift_up(std::size_t position, entry e) noexcept {
@@ -85,7 +87,16 @@ void timer_queue::sift_down(std::size_t position, entry e) noexcept {
     place(position, e);
 }
 
-void timer_queue::publish_next() noexcept {
+time_point timer_queue::earliest() const noexcept {
+    if (stale_.load(std::memory_order_relaxed)) { // as in remove()
+        std::lock_guard const guard(mutex_);
+        publish_next();
+    }
+    return next();
+}
+
+void timer_queue::publish_next() const noexcept {
+    stale_.store(false, std::memory_order_relaxed); // as in remove()
     next_.store(heap_.empty() ? time_point::max().time_since_epoch().count() : heap_.front().deadline);
 }
 

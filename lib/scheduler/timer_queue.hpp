@@ -14,26 +14,29 @@ namespace aya::inline v1::detail {
 
 class timer_queue {
 public:
-    /// `earlier(*of)` is called when a timer becomes the earliest, with mutex() held: for timers that are armed by other threads than the one that
+    /// `earlier(*of)` is called when next() becomes earlier, with mutex() held: for timers that are armed by other threads than the one that
     /// waits for their deadlines.
     using alarm = void (*)(void* of) noexcept;
     explicit timer_queue(alarm earlier = nullptr, void* of = nullptr) noexcept : earlier_(earlier), of_(of) {}
 
     spin_lock& mutex() noexcept { return mutex_; }
 
-    /// Both with mutex() held. arm() throws std::bad_alloc and returns true when `t` is now the earliest.
-    bool arm(timer& t, time_point deadline);
+    /// Both with mutex() held. arm() throws std::bad_alloc.
+    void arm(timer& t, time_point deadline);
     /// False when the timer was not armed: it is being fired, or was.
     bool disarm(timer& t) noexcept;
 
     /// Takes out one timer whose deadline is at or before `now`, or null. The caller calls its expire().
     [[nodiscard]] timer* pop_due(time_point now) noexcept;
 
-    /// The earliest deadline; time_point::max() when there is none. Any thread, without the lock.
+    /// No deadline is earlier; time_point::max() when there is none for sure. Any thread, without the lock. A timer that is disarmed leaves
+    /// it as it is: most timeouts are, and each would change it twice.
     [[nodiscard]] time_point next() const noexcept {
         // Seq_cst: a worker about to park reads this after announcing it (see idle_set); arm() stores it before it reads the announcement.
         return time_point(duration(next_.load()));
     }
+    /// The earliest deadline, for those who mean to wait until then. Any thread.
+    [[nodiscard]] time_point earliest() const noexcept;
 
 private:
     struct entry {
@@ -51,14 +54,15 @@ private:
     void sift_up(std::size_t position, entry e) noexcept;
     void sift_down(std::size_t position, entry e) noexcept;
     void remove(std::size_t position) noexcept;
-    void publish_next() noexcept;
+    void publish_next() const noexcept;
 
     alarm const earlier_;
     void* const of_;
-    spin_lock mutex_;
+    mutable spin_lock mutex_;
     std::vector<entry> heap_;
     std::uint64_t sequence_ = 0;
-    std::atomic<std::int64_t> next_{time_point::max().time_since_epoch().count()};
+    mutable std::atomic<bool> stale_{false}; // whether next_ may be too early
+    mutable std::atomic<std::int64_t> next_{time_point::max().time_since_epoch().count()};
 };
 
 } // namespace aya::inline v1::detail

@@ -41,12 +41,12 @@ suspension::verdict join_awaiter::request_cancel(cancel_walk& walk) noexcept {
 }
 
 bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
-    if (&waiter == target_.get())
+    if (&waiter == target_)
         throw_invalid_state("aya::task_handle: a task cannot await itself");
     if (&waiter.home() != &target_->home() && !same_runtime(waiter.home(), *target_))
         throw_other_runtime("aya::task_handle");
     waiter_ = &waiter;
-    state_reference const keep = target_; // this awaiter may be gone once it is suspended
+    state_reference const keep = kept_; // this awaiter may be gone once it is suspended
     if (keep->join_from(waiter, *this, *this, h))
         return true;
     waiter_ = nullptr;

@@ -91,8 +91,9 @@ task_state::~task_state() {
 }
 
 void task_state::release() noexcept {
-    // Release: what this holder did to the task happens before its end. Acquire: the last one sees what all others did.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    // Acquire: the last one sees what all others did. Nobody can make the only reference more, so it needs no locked instruction.
+    // Release: what this holder did to the task happens before its end.
+    if (references_.load(std::memory_order_acquire) != 1 && references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
         return;
     if (error_)
         no_longer_current(); // neither for the report's handler nor for the exception's destructor

@@ -200,7 +200,7 @@ check timer(explorer& e) {
         std::atomic<int> requests{0};
     };
     auto const s = std::make_shared<scope>();
-    e.spawn([=] {
+    e.spawn([=, &e] {
         s->timers.lock();
         bool const mine = s->armed.get() != 0;
         s->armed.set(0);
@@ -214,24 +214,25 @@ check timer(explorer& e) {
             s->word.store(state::expired);
         }
         static_cast<void>(s->alive.get());
-        s->busy.store(false);
+        s->busy.store(false, e.planted("timeout.busy-relaxed") ? std::memory_order_relaxed : std::memory_order_release);
     });
     e.spawn([=, &e] {
-        state expected = state::active;
-        bool const in_time = s->word.compare_exchange_strong(expected, state::finished);
         s->timers.lock();
         bool const disarmed = s->armed.get() != 0;
         s->armed.set(0);
         s->timers.unlock();
-        if (!disarmed && !e.planted("timeout.no-wait-for-callback"))
-            while (s->busy.load())
-                model::world->relax();
-        if (!in_time) {
-            if (!e.planted("timeout.no-wait-while-expiring") || disarmed)
-                while (s->word.load() == state::expiring)
+        bool in_time = disarmed;
+        if (disarmed) {
+            s->word.store(state::finished, std::memory_order_relaxed);
+        } else {
+            if (!e.planted("timeout.no-wait-for-callback"))
+                while (s->busy.load(std::memory_order_acquire))
                     model::world->relax();
-            s->requests.fetch_sub(1);
+            state expected = state::active;
+            in_time = s->word.compare_exchange_strong(expected, state::finished);
         }
+        if (!in_time)
+            s->requests.fetch_sub(1);
         s->alive.set(0); // the scope is gone
     });
     return [s] {
@@ -383,7 +384,7 @@ std::vector<model::scenario> const scenarios = {
       {"semaphore.permit-not-given-back"},
       {"begin_wait relaxed", "task_word::begin_wait", "cas"}}},
     {"cancellation alone", cancelled_only, {{"begin_wait.pending-not-delivered"}}},
-    {"timer against scope exit", timer, {{"timeout.no-wait-for-callback"}}},
+    {"timer against scope exit", timer, {{"timeout.no-wait-for-callback"}, {"timeout.busy-relaxed"}}},
     {"join against cancellation", join, {{"join.no-wait-for-target"}, {"join.target-does-not-tell"}}},
     {"offload against cancellation", offload, {{"offload.references-relaxed"}, {"offload.run-without-exchange"}}},
     {"group exit", group, {{"group.over-not-looked-at"}, {"group.count-relaxed"}}},

@@ -15,7 +15,11 @@ namespace aya::inline v1::detail {
 class join_awaiter : public suspension, public completion {
 public:
     explicit join_awaiter(state_reference target, bool shielded = false) noexcept
-        : completion(&notified), target_(std::move(target)), shielded_(shielded) {}
+        : completion(&notified), target_(target.get()), kept_(std::move(target)), shielded_(shielded) {}
+    /// For a target that somebody keeps until the end of the await expression, unless it suspends: who is done already costs no count.
+    explicit join_awaiter(task_state& target) noexcept
+        : completion(&notified), target_(&target), kept_(target.done() ? state_reference() : state_reference::share(target)),
+          shielded_(false) {}
 
     bool await_ready() const noexcept { return target_->done(); }
 
@@ -42,7 +46,8 @@ private:
     // waiting task withdraws from the target when it resumes. `canceller_seen`: the target has notified all the same, and is out.
     enum class claim : unsigned char { none, target, canceller, canceller_seen };
 
-    state_reference target_;
+    task_state* target_;
+    state_reference kept_;
     task_state* waiter_ = nullptr; // set while suspended
     std::atomic<claim> claim_{claim::none};
     bool shielded_;
