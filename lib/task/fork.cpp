@@ -96,7 +96,7 @@ fork_node* fork_node::create_slowly(thread_context& here, task_pointer parent, s
     if (forked_child* const c = parent.child()) {
         if (c->state == nullptr) { // no children
             auto* const n = new (allocate_frame(size_in_memory(count, shape))) fork_node(*c, children, shape);
-            n->split_ = true;
+            n->marks_ = split;
             return n;
         }
         parent = *c->state;
@@ -108,7 +108,7 @@ fork_node* fork_node::create_slowly(thread_context& here, task_pointer parent, s
 
 fork_node::fork_node(scheduler& home, task_state& parent, std::uint32_t count, fork_shape const& shape) noexcept
     : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), size_(count),
-      next_(static_cast<forked_child*>(place(0, shape))), parent_(parent), root_(this), baseline_(0), split_(true), rare_(*this, home) {}
+      next_(static_cast<forked_child*>(place(0, shape))), parent_(parent), root_(this), baseline_(0), marks_(known_parent), rare_(*this, home) {}
 
 fork_node::~fork_node() {
     if (!has_rare())
@@ -310,7 +310,7 @@ std::coroutine_handle<> fork_node::resume_parent(thread_context& here) noexcept 
 void fork_node::run_rest(ready& r) noexcept {
     auto& n = static_cast<fork_node&>(r);
     thread_context& here = *current_thread;
-    n.split_ = true;
+    n.marks_ |= split;
     n.next_->others_before = n.index_of(*n.next_);
     forked_child& c = n.take_next(here);
     if (n.may_start(c)) [[likely]]

@@ -91,6 +91,8 @@ private:
     friend class promoted_child;
     friend class task_pointer;
 
+    static constexpr std::uint8_t split = 1;        // the children are of several lines
+    static constexpr std::uint8_t known_parent = 2; // it has a state: a root
     static constexpr std::uint64_t over_bit = std::uint64_t{1} << 63; // the parent's wake-up is claimed
     static constexpr std::uint64_t one_heir = std::uint64_t{1} << 32; // a node below that outlives the parent's wait there
 
@@ -107,10 +109,11 @@ private:
     [[nodiscard]] bool undisturbed() const noexcept { return root_->rare_.cancels.load(std::memory_order_relaxed) == baseline_; }
     /// Whether its children ran one after the other without a theft, a suspension or a failure, and its parent is such a child too. Of
     /// whoever has the rest, or knows that there is none.
-    [[nodiscard]] bool plain() const noexcept { return !split_ && culprit_ == nullptr; }
+    [[nodiscard]] bool plain() const noexcept { return marks_ == 0 && culprit_ == nullptr; }
     [[nodiscard]] static constexpr std::size_t size_in_memory(std::size_t count, fork_shape const& shape) noexcept {
         return header_size() + count * shape.stride;
     }
+    template <bool First>
     [[nodiscard]] std::coroutine_handle<> run_next(thread_context& here, fork_lane& lane, forked_child& c) noexcept;
     [[nodiscard]] forked_child& take_next(thread_context& here) noexcept;
     [[nodiscard]] static std::coroutine_handle<> child_done_slowly(forked_child& c, thread_context& here) noexcept;
@@ -158,7 +161,7 @@ private:
     fork_node* root_; // the nearest one above whose parent has a state: requests to cancel arrive there
     forked_child* culprit_ = nullptr;
     std::uint32_t baseline_; // the root's requests that came before this gather
-    bool split_;            // not plain(); a root's children never are
+    std::uint8_t marks_;     // `split` and `known_parent`; of whoever has the rest, or knows that there is none
     bool whole_ = false;    // all children are done, and nobody but the parent knows of the node now
     bool heir_ = false;     // it keeps the root
     bool orphaned_ = false; // its parent has left it; under the root's lock
@@ -195,7 +198,7 @@ constexpr std::size_t fork_node::header_size() noexcept {
 inline fork_node::fork_node(forked_child& parent, std::uint32_t count, fork_shape const& shape) noexcept
     : ready(&run_rest), left_(std::uint64_t{count} + 1), shape_(&shape), count_(count), size_(count),
       next_(static_cast<forked_child*>(place(0, shape))), parent_(parent), root_(parent.node->root_), baseline_(parent.cancels_seen),
-      split_(false) {}
+      marks_(0) {}
 
 // The common path of a gather is inline: a gather in a child that nobody knows, and nobody steals, suspends, cancels or fails. What it calls
 // instead, it calls last, so that it needs to save no register.
@@ -204,15 +207,18 @@ inline fork_node::fork_node(forked_child& parent, std::uint32_t count, fork_shap
     return *new (allocate_frame(size_in_memory(count, shape))) fork_node(parent.as_child(), count, shape);
 }
 
-// By whoever has the rest: goes on with its first child, `c`, and leaves what is left of it to be stolen.
+// By whoever has the rest: goes on with its first child, `c`, and leaves what is left of it to be stolen. A sleeper is called to each gather
+// once; whoever is needed later comes by the watcher.
+template <bool First>
 [[gnu::always_inline]] inline std::coroutine_handle<> fork_node::run_next(thread_context& here, fork_lane& lane, forked_child& c) noexcept {
     here.current = c;
     if (c.next != nullptr) {
         next_ = c.next;
         if (!lane.deque.push_at_once(*this)) [[unlikely]]
             return after_slow_push(here, *this, c);
-        if (lane.somebody_sleeps()) [[unlikely]]
-            return after_call_for_help(here, c);
+        if constexpr (First)
+            if (lane.somebody_sleeps()) [[unlikely]]
+                return after_call_for_help(here, c);
     }
     return c.frame;
 }
@@ -221,7 +227,7 @@ inline fork_node::fork_node(forked_child& parent, std::uint32_t count, fork_shap
     if (!undisturbed()) [[unlikely]]
         return start_slowly(here, continuation);
     continuation_ = continuation;
-    return run_next(here, *here.forks, *next_);
+    return run_next<true>(here, *here.forks, *next_);
 }
 
 [[gnu::always_inline]] inline std::coroutine_handle<> fork_node::child_done(forked_child& c) noexcept {
@@ -234,11 +240,11 @@ inline fork_node::fork_node(forked_child& parent, std::uint32_t count, fork_shap
     if (c.next != nullptr) {
         if (!n.undisturbed() || !lane.take_back(n)) [[unlikely]]
             return child_done_slowly(c, here);
-        if (n.split_) [[unlikely]]
+        if ((n.marks_ & split) != 0) [[unlikely]]
             return continue_line(c, here);
-        return n.run_next(here, lane, *c.next);
+        return n.run_next<false>(here, lane, *c.next);
     }
-    if (n.split_ || lane.turn_over()) [[unlikely]]
+    if (n.marks_ != 0 || lane.turn_over()) [[unlikely]]
         return child_done_slowly(c, here);
     // Requests to stop: the parent looks for itself.
     here.current = n.parent_;
