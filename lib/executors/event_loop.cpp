@@ -177,15 +177,17 @@ void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept
             deadline = time_point(std::chrono::steady_clock::now()) + std::chrono::milliseconds(1);
     }
     // A post or a wake() after the checks of this turn has left its token in the parker.
+    if (clock_.outside.load() != 0 && patience_.willing())
+        (void)patience_.look(deadline, [this] { return sleep_.unparked(); });
     park(deadline);
 }
 
 void event_loop::park(time_point deadline) noexcept {
     io_driver* const driver = driver_.load();
     if (driver == nullptr) {
-        sleep_.park(deadline);
+        (void)sleep_.park(deadline);
     } else if (driver->try_enter()) { // always: there is nobody else
-        sleep_.park(deadline, driver);
+        (void)sleep_.park(deadline, driver);
         driver->leave();
     }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "platform/futex.hpp"
+#include "platform/patience.hpp"
 #include "platform/wake_descriptor.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
@@ -76,6 +77,7 @@ private:
     ready* first_ = nullptr; // ready to run, by `next`; the loop's thread only
     ready** last_ = &first_;
     parker sleep_;
+    patience patience_;
     wake_descriptor* host_ = nullptr;
     injection_queue posted_;
     std::atomic<io_driver*> driver_{nullptr}; // null without I/O

@@ -314,8 +314,14 @@ ready* thread_pool::search(worker& w) noexcept {
             keep_watched();
             return r;
         }
-        if ((w.steals_pay || w.called || w.watched_long) && idle_.begin_search()) {
-            r = steal(w);
+        bool const steals = w.steals_pay || w.called || w.watched_long;
+        // A call on another thread may be over in a moment.
+        bool const expects = clock_.outside.load() != 0 && w.for_answers.willing();
+        if ((steals || expects) && idle_.begin_search()) {
+            if (steals)
+                r = steal(w);
+            if (r == nullptr && expects)
+                r = await_answer(w);
             // The last searcher hands the search on when it found something: there may be more.
             if (idle_.end_search() && r != nullptr && w.steals_pay && anything_to_steal(w))
                 wake_one(false);
@@ -346,6 +352,17 @@ void thread_pool::keep_watched() noexcept {
     bool const others_awake = state.sleeping + 1 < workers_.size();
     if (others_awake || !injected_.empty())
         wake_one(true);
+}
+
+// As a searcher: who posts meanwhile wakes nobody, and who pushes calls nobody, so that this worker steals once more before it sleeps.
+ready* thread_pool::await_answer(worker& w) noexcept {
+    if (w.for_answers.look(next_deadline(), [this] { return !injected_.empty(); }))
+        if (ready* const r = take_injected(w)) {
+            if (w.called)
+                helped(w, true);
+            return r;
+        }
+    return w.steals_pay || w.called || w.watched_long ? steal(w) : nullptr;
 }
 
 ready* thread_pool::take_injected(worker& w) noexcept {
@@ -469,10 +486,10 @@ void thread_pool::sleep(worker& w) noexcept {
 
 void thread_pool::park(worker& w, time_point deadline, io_driver* driver) noexcept {
     if (driver == nullptr) {
-        w.sleep.park(deadline);
+        (void)w.sleep.park(deadline);
     } else if (driver->try_enter()) {
         w.in_driver = true;
-        w.sleep.park(deadline, driver);
+        (void)w.sleep.park(deadline, driver);
         w.in_driver = false;
         driver->leave();
     } // else another worker is looking, which takes a moment: try again

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "platform/futex.hpp"
+#include "platform/patience.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
@@ -57,6 +58,7 @@ private:
         fork_lane lane;    // forked work
         timer_queue timers;
         parker sleep;
+        patience for_answers; // of calls on other threads
         std::uint32_t tick = 0;
         std::uint32_t random = 0;
         duration watch_period{};
@@ -77,6 +79,7 @@ private:
     [[nodiscard]] ready* next(worker& w) noexcept;
     [[nodiscard]] ready* search(worker& w) noexcept;
     [[nodiscard]] ready* steal(worker& w) noexcept;
+    [[nodiscard]] ready* await_answer(worker& w) noexcept;
     [[nodiscard]] ready* take_injected(worker& w) noexcept;
     bool fire_due_timers(bool of_all, worker& w) noexcept;
     [[nodiscard]] bool anything_to_steal(worker const& w) const noexcept;

@@ -28,25 +28,27 @@ protected:
 /// Puts one thread to sleep. An unpark() before the park() is kept, so that it returns at once.
 class parker {
 public:
-    /// Returns when unparked, or after `deadline`; from another place than the futex also for that one's reasons.
-    void park(time_point deadline, sleeping_place* where = nullptr) noexcept {
+    /// Returns when unparked, or after `deadline`; from another place than the futex also for that one's reasons. True if it was unparked.
+    bool park(time_point deadline, sleeping_place* where = nullptr) noexcept {
         // Relaxed: published by the exchange below, whose value the unparking thread reads before it looks.
         where_.store(where, std::memory_order_relaxed);
         // The exchanges are seq_cst: whatever the unparking thread wrote before is visible after the park.
         if (state_.exchange(parked) == notified) {
             state_.exchange(empty); // an exchange: it must see what a second unpark() came with
-            return;
+            return true;
         }
         if (where != nullptr) {
             where->wait(deadline);
-            state_.exchange(empty);
-            return;
+            return state_.exchange(empty) == notified;
         }
         do {
             futex_wait(state_, parked, deadline);
         } while (state_.load() == parked && (deadline == time_point::max() || std::chrono::steady_clock::now() < deadline));
-        state_.exchange(empty);
+        return state_.exchange(empty) == notified;
     }
+
+    /// Whether park() would return at once. By the thread that parks.
+    [[nodiscard]] bool unparked() const noexcept { return state_.load() == notified; }
 
     void unpark() noexcept {
         if (state_.exchange(notified) != parked)

@@ -177,7 +177,7 @@ check inject(explorer& e) {
             static_cast<void>(p->idle.begin_sleep(0));
             bool const stay = (!e.planted("sleep.no-look-at-injected") && !p->injected.empty()) || p->stopping.load();
             if (!stay)
-                p->sleep.park(aya::time_point::max());
+                (void)p->sleep.park(aya::time_point::max());
             if (p->idle.end_sleep(0))
                 p->idle.end_search();
         }

@@ -188,3 +188,36 @@ TEST_CASE("pools: they say what they chose, refuse after shut_down(), and end wi
     CHECK(rt.block_on(refused, cpu.executor()));
     CHECK(rt.block_on(refused, blocking.executor()));
 }
+
+TEST_CASE("blocking_pool: calls that come just when threads stop idling are each run once") {
+    aya::runtime rt({.workers = 2});
+    constexpr int calls = 2'000;
+    std::atomic<int> run = 0;
+    for (auto const idle_time : {0ns, 1ns, 20'000ns, std::chrono::nanoseconds::max()}) {
+        run = 0;
+        aya::blocking_pool pool({.max_threads = 3, .idle_time = idle_time});
+        auto caller = [](aya::any_executor e, std::atomic<int>* n) -> aya::task<> {
+            for (int i = 0; i < calls; ++i)
+                co_await aya::run_in_executor(e, [n] { ++*n; });
+        };
+        auto both = [](auto f, aya::any_executor e, std::atomic<int>* n) -> aya::task<> { co_await aya::gather(f(e, n), f(e, n)); };
+        rt.block_on(both, caller, pool.executor(), &run);
+        CHECK(run == 2 * calls);
+    }
+}
+
+TEST_CASE("blocking_pool: a call that blocks holds up no other, however many threads just became idle") {
+    aya::runtime rt({.workers = 1});
+    aya::blocking_pool pool({.max_threads = 4});
+    auto body = [](aya::any_executor e) -> aya::task<> {
+        for (int round = 0; round < 200; ++round) {
+            std::latch all(4); // all at once, or never
+            auto meet = [](aya::any_executor on, std::latch* l) -> aya::task<> {
+                co_await aya::run_in_executor(on, [l] { l->arrive_and_wait(); });
+            };
+            co_await aya::gather(meet(e, &all), meet(e, &all), meet(e, &all), meet(e, &all));
+        }
+    };
+    rt.block_on(body, pool.executor());
+    CHECK(pool.thread_count() == 4);
+}
