@@ -4,6 +4,7 @@
 
 #include <aya/as_completed.hpp>
 #include <aya/async_generator.hpp>
+#include <aya/batches.hpp>
 #include <aya/call_soon.hpp>
 #include <aya/blocking_pool.hpp>
 #include <aya/callback_handle.hpp>
