@@ -25,7 +25,7 @@ namespace detail {
 
 /// Awaits a task's end; a cancel request of the awaiting task goes on to the awaited one. Moves the result out if Take.
 template <class T, bool Take>
-class [[nodiscard]] handle_awaiter : public join_awaiter {
+class [[nodiscard]] handle_awaiter final : public join_awaiter {
 public:
     using join_awaiter::join_awaiter;
 

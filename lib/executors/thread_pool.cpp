@@ -136,7 +136,8 @@ void thread_pool::fork(ready& chain) noexcept {
 
 void thread_pool::fork_child(ready& r) noexcept {
     thread_context* const context = current_thread;
-    if (context != nullptr && context->home == this)
+    // With one worker, tasks take their first steps in the order of their creation, as on an event loop.
+    if (context != nullptr && context->home == this && workers_.size() > 1)
         static_cast<worker&>(*context).lane.push(*context, r);
     else
         schedule(r);

@@ -73,6 +73,30 @@ TEST_CASE("T2: tasks take their first steps in the order of creation") {
     });
 }
 
+TEST_CASE("T2: so do the children of a task group, and those of a gather") {
+    in_order([]() -> aya::task<> {
+        std::vector<int> const in_turn{0, 1, 2, 3, 4};
+        std::vector<int> order;
+        auto body = [&](int i) -> aya::task<> {
+            order.push_back(i);
+            co_return;
+        };
+        auto grouped = [&](aya::task_group& group) -> aya::task<> {
+            for (int const i : in_turn)
+                (void)group.create_task(body, i);
+            co_return;
+        };
+        co_await aya::with_task_group(grouped);
+        CHECK(order == in_turn);
+        order.clear();
+        std::vector<aya::task<>> tasks;
+        for (int const i : in_turn)
+            tasks.push_back(body(i));
+        co_await aya::gather(std::move(tasks));
+        CHECK(order == in_turn);
+    });
+}
+
 TEST_CASE("T3: a task is done exactly when its body returned, threw or was cancelled, and stays so") {
     everywhere([]() -> aya::task<> {
         auto const returned = aya::create_task(answer());
