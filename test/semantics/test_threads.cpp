@@ -192,48 +192,44 @@ TEST_CASE("X11: a handle of a spawned task cancels it, tells of its end, and wai
 
 TEST_CASE("X6: once the pools are shut down, to_thread and to_cpu refuse, and a pool that was not there yet is not made any more") {
     for (std::size_t const workers : {std::size_t{1}, std::size_t{2}, std::size_t{8}}) {
-        for (bool const on_cpu : {false, true}) {
-            CAPTURE(workers);
-            CAPTURE(on_cpu);
-            std::atomic<int> refused{0};
-            std::atomic<int> not_made{0};
-            {
-                aya::runtime rt(test::kind{workers}.options());
-                std::atomic<bool> running{false};
-                // A job that goes on while the runtime ends, and starts tasks that want the pools.
-                auto job = [&] {
-                    running = true;
-                    auto ask = [](bool cpu, std::atomic<int>* count) -> aya::task<> {
-                        try {
-                            if (cpu)
-                                co_await aya::to_cpu([] {});
-                            else
-                                co_await aya::to_thread([] {});
-                        } catch (aya::broken_executor const&) {
-                            ++*count;
-                        }
-                    };
-                    // One at a time, with pauses that grow: the runtime waits for the tasks that are left before it shuts the pools down.
-                    for (int i = 0; i < 5000 && refused.load() == 0; ++i) {
-                        auto const h = rt.spawn(ask, on_cpu, &refused);
-                        (void)test::eventually_outside([&] { return h.done(); });
-                        for (int pause = 0; pause < i; ++pause)
-                            std::this_thread::yield();
+        CAPTURE(workers);
+        std::atomic<int> refused{0};
+        std::atomic<int> not_made{0};
+        {
+            aya::runtime rt(test::kind{workers}.options());
+            std::atomic<bool> running{false};
+            // A job that goes on while the runtime ends, and starts tasks that want the pools.
+            auto job = [&] {
+                running = true;
+                auto ask = [](std::atomic<int>* count) -> aya::task<> {
+                    try {
+                        co_await aya::to_thread([] {});
+                    } catch (aya::broken_executor const&) {
+                        ++*count;
                     }
-                    auto const h = rt.spawn(ask, !on_cpu, &not_made);
+                };
+                auto ask_the_other = [](std::atomic<int>* count) -> aya::task<> {
+                    try {
+                        co_await aya::to_cpu([] {});
+                    } catch (aya::broken_executor const&) {
+                        ++*count;
+                    }
+                };
+                // One at a time, with pauses that grow: the runtime waits for the tasks that are left before it shuts the pools down.
+                for (int i = 0; i < 5000 && refused.load() == 0; ++i) {
+                    auto const h = rt.spawn(ask, &refused);
                     (void)test::eventually_outside([&] { return h.done(); });
-                };
-                auto start = [](std::function<void()> f, bool cpu) -> aya::task<> {
-                    if (cpu)
-                        co_await aya::to_cpu(std::move(f));
-                    else
-                        co_await aya::to_thread(std::move(f));
-                };
-                (void)rt.spawn(start, std::function<void()>(job), on_cpu);
-                CHECK(test::eventually_outside([&] { return running.load(); }));
-            }
-            CHECK(refused.load() == 1);
-            CHECK(not_made.load() == 1);
+                    for (int pause = 0; pause < i; ++pause)
+                        std::this_thread::yield();
+                }
+                auto const h = rt.spawn(ask_the_other, &not_made);
+                (void)test::eventually_outside([&] { return h.done(); });
+            };
+            auto start = [](std::function<void()> f) -> aya::task<> { co_await aya::to_thread(std::move(f)); };
+            (void)rt.spawn(start, std::function<void()>(job));
+            CHECK(test::eventually_outside([&] { return running.load(); }));
         }
+        CHECK(refused.load() == 1);
+        CHECK(not_made.load() == 1);
     }
 }
