@@ -5,7 +5,11 @@
 #include <aya/io/address.hpp>
 #include <aya/io/await.hpp>
 #include <aya/io/context.hpp>
+#include <aya/io/datagram.hpp>
 #include <aya/io/errors.hpp>
+#include <aya/io/files.hpp>
 #include <aya/io/server.hpp>
+#include <aya/io/signals.hpp>
 #include <aya/io/stream.hpp>
+#include <aya/io/subprocess.hpp>
 #include <aya/io/tls.hpp>

@@ -13,11 +13,18 @@
 
 #include <cstddef>
 #include <exception>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 namespace aya::inline v1::detail {
 
 class runtime_core;
+class signal_table;
+
+struct signal_table_deleter {
+    void operator()(signal_table* t) const noexcept;
+};
 
 class asio_driver final : public io_driver {
 public:
@@ -30,6 +37,8 @@ public:
 
     [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
     [[nodiscard]] runtime_core& owner() noexcept { return owner_; }
+    /// In signals.cpp.
+    [[nodiscard]] signal_table& signals();
 
     void poll() noexcept override;
     void wait(time_point deadline) noexcept override;
@@ -47,6 +56,8 @@ private:
     boost::asio::io_context context_{1}; // locks, but optimised for one thread at a time
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
     boost::asio::posix::stream_descriptor alarm_{context_}; // epoll counts in milliseconds, a timerfd in nanoseconds
+    std::mutex signals_mutex_;
+    std::unique_ptr<signal_table, signal_table_deleter> signals_;
     std::thread thread_;                                    // where no loop of ours can wait
 };
 

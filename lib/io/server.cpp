@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <list>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <netinet/in.h>
@@ -174,9 +175,12 @@ private:
             if (self.core->tls_ != nullptr)
                 co_await c->handshake(self.core->tls_, true, std::string());
             co_await self.core->handler_->serve(stream_reader(c), stream_writer(c));
-        } catch (std::exception const&) {
+        } catch (std::exception const& e) {
             c->abort();
-            report(std::current_exception());
+            // A peer that leaves is nothing to report: there may be thousands of them.
+            auto const* const lost = dynamic_cast<std::system_error const*>(&e);
+            if (lost == nullptr || (lost->code() != std::errc::connection_reset && lost->code() != std::errc::broken_pipe))
+                report(std::current_exception());
         }
     }
 

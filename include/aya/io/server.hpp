@@ -75,7 +75,8 @@ namespace detail {
 } // namespace detail
 
 /// Serves `f(reader, writer)`, a coroutine that runs in a task of its own for each connection, on `host` (all interfaces when empty) and `port` (a free
-/// one for 0). What a handler throws is reported, and its connection is closed. Where the process has no descriptors left, connections wait
+/// one for 0). What a handler throws is reported, unless the peer has reset the connection, and
+/// its connection is closed. Where the process has no descriptors left, connections wait
 /// in the system's backlog until there are some. Mirrors asyncio.start_server().
 template <class F>
     requires aya::detail::coroutine_function<F, stream_reader, stream_writer>

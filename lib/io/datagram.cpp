@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <aya/io/datagram.hpp>
+
+#include "io/connection.hpp"
+
+#include <aya/io/await.hpp>
+
+#include <boost/asio/generic/datagram_protocol.hpp>
+
+#include <cerrno>
+
+#include <sys/socket.h>
+
+namespace aya::inline v1::io {
+
+namespace detail {
+
+using protocol = boost::asio::generic::datagram_protocol;
+
+class datagram_core {
+public:
+    explicit datagram_core(int family) : socket(io::context()) {
+        int const descriptor = ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (descriptor < 0)
+            throw_errno(errno, "aya::io::datagram_socket: a socket");
+        socket.assign(protocol(family, 0), descriptor);
+        socket.non_blocking(true);
+    }
+    boost::asio::generic::datagram_protocol::socket socket;
+};
+
+namespace {
+
+constexpr std::size_t longest = 64 * 1024;
+
+void require(boost::system::error_code const& failed, char const* what) {
+    if (failed)
+        throw_errno(failed.value(), what);
+}
+
+protocol::endpoint endpoint_of(address const& a) { return {a.data(), a.size()}; }
+
+task<datagram> receive(std::shared_ptr<datagram_core> core) {
+    std::string data(longest, '\0');
+    protocol::endpoint from;
+    boost::system::error_code failed;
+    std::size_t const n = co_await core->socket.async_receive_from(boost::asio::buffer(data), from, await(failed));
+    require(failed, "aya::io::datagram_socket::recvfrom");
+    data.resize(n);
+    data.shrink_to_fit();
+    co_return datagram(std::move(data), address(from.data(), static_cast<socklen_t>(from.size())));
+}
+
+task<> send_to(std::shared_ptr<datagram_core> core, std::string data, address to) {
+    boost::system::error_code failed;
+    protocol::endpoint const there = endpoint_of(to);
+    co_await core->socket.async_send_to(boost::asio::buffer(data), there, await(failed));
+    require(failed, "aya::io::datagram_socket::sendto");
+}
+
+task<> send_to_peer(std::shared_ptr<datagram_core> core, std::string data) {
+    boost::system::error_code failed;
+    co_await core->socket.async_send(boost::asio::buffer(data), await(failed));
+    require(failed, "aya::io::datagram_socket::send");
+}
+
+task<datagram_socket> open(std::string host, unsigned short port, bool bound) {
+    auto const addresses = co_await io::getaddrinfo(std::move(host), std::to_string(port), AF_UNSPEC, bound);
+    address const at = addresses.front();
+    auto core = std::make_shared<datagram_core>(at.family());
+    boost::system::error_code failed;
+    if (bound)
+        core->socket.bind(endpoint_of(at), failed);
+    else
+        core->socket.connect(endpoint_of(at), failed); // does not wait
+    if (failed)
+        throw std::system_error(failed.value(), std::generic_category(), "aya::io::datagram_socket: " + at.text());
+    co_return datagram_socket(std::move(core));
+}
+
+} // namespace
+
+} // namespace detail
+
+task<datagram> datagram_socket::recvfrom() { return detail::receive(core_); }
+task<> datagram_socket::sendto(std::string data, address to) { return detail::send_to(core_, std::move(data), to); }
+task<> datagram_socket::send(std::string data) { return detail::send_to_peer(core_, std::move(data)); }
+address datagram_socket::sockname() const { return detail::address_of(core_->socket.native_handle(), false); }
+
+task<datagram_socket> bind_datagram(std::string host, unsigned short port) { return detail::open(std::move(host), port, true); }
+task<datagram_socket> connect_datagram(std::string host, unsigned short port) { return detail::open(std::move(host), port, false); }
+
+} // namespace aya::inline v1::io

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Peers that misbehave, descriptors that run out, and operations that are cut off at random moments.
+#include <aya/as_completed.hpp>
+#include <aya/gather.hpp>
+#include <aya/io/address.hpp>
+#include <aya/timeout.hpp>
+
+#include "io/streams.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <random>
+#include <system_error>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+using namespace std::chrono_literals;
+namespace io = aya::io;
+
+namespace {
+
+/// Lowers the limit of descriptors for a while.
+class descriptor_limit {
+public:
+    explicit descriptor_limit(rlim_t at_most) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        rlimit lower = before_;
+        lower.rlim_cur = at_most;
+        ::setrlimit(RLIMIT_NOFILE, &lower);
+    }
+    ~descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    descriptor_limit(descriptor_limit const&) = delete;
+    descriptor_limit& operator=(descriptor_limit const&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+void reset_on_close(io::stream_writer const& w) {
+    linger const at_once{1, 0};
+    CHECK(::setsockopt(w.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+}
+
+// Asks once and checks the answer.
+aya::task<> ask(unsigned short port) {
+    auto [reader, writer] = co_await io::open_connection("127.0.0.1", port);
+    writer.write("hello\n");
+    CHECK(co_await reader.readline() == "hello\n");
+    writer.close();
+    co_await writer.wait_closed();
+}
+
+} // namespace
+
+TEST_CASE("robust: a server without descriptors waits for some, and loses no connection") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto work = []() -> aya::task<> {
+            auto server = co_await test::echo_server();
+            std::vector<int> clients;
+            for (int i = 0; i < 16; ++i)
+                clients.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            {
+                descriptor_limit const few(static_cast<rlim_t>(test::open_descriptors()) + 4);
+                io::address const at = io::numeric_address("127.0.0.1", server.port());
+                for (int const c : clients) {
+                    CHECK(::connect(c, at.data(), at.size()) == 0); // the system's backlog takes it
+                    CHECK(::send(c, "hello\n", 6, 0) == 6);
+                }
+                co_await aya::sleep(20ms); // the server has met the limit
+                CHECK(server.connections() <= 8);
+            }
+            std::array<char, 16> bytes{};
+            for (int const c : clients)
+                CHECK(co_await test::eventually([&] { return ::recv(c, bytes.data(), bytes.size(), MSG_DONTWAIT) == 6; }));
+            CHECK(server.connections() == clients.size());
+            for (int const c : clients)
+                ::close(c);
+            server.close();
+            server.close_clients();
+            co_await server.wait_closed();
+        };
+        rt.block_on(work());
+    });
+}
+
+TEST_CASE("robust: resets and half-closed connections end their handlers alone") {
+    std::size_t const before = test::open_descriptors();
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto work = []() -> aya::task<> {
+            auto server = co_await test::echo_server();
+            for (int i = 0; i < 30; ++i) {
+                auto [reader, writer] = co_await io::open_connection("127.0.0.1", server.port());
+                writer.write(std::string(1000, 'x'));
+                if (i % 3 == 0) {
+                    reset_on_close(writer);
+                } else if (i % 3 == 1) {
+                    writer.write_eof();
+                    CHECK((co_await reader.read()).size() == 1000);
+                }
+                writer.close();
+            }
+            co_await ask(server.port());
+            server.close();
+            co_await server.wait_closed();
+        };
+        rt.block_on(work());
+    });
+    CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("robust: 2,000 connections cut in the middle of a message") {
+    std::size_t const before = test::open_descriptors();
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto work = []() -> aya::task<> {
+            std::atomic<int> incomplete{0};
+            auto read_message = [&incomplete](io::stream_reader reader, io::stream_writer) -> aya::task<> {
+                try {
+                    (void)co_await reader.readexactly(1000);
+                } catch (io::incomplete_read_error const&) {
+                    ++incomplete;
+                } catch (std::system_error const&) { // a reset
+                    ++incomplete;
+                }
+            };
+            auto server = co_await io::start_server(read_message, "127.0.0.1", 0);
+            auto cut = [](unsigned short port, int i) -> aya::task<> {
+                auto [reader, writer] = co_await io::open_connection("127.0.0.1", port);
+                writer.write(std::string(static_cast<std::size_t>(1 + i % 999), 'x'));
+                if (i % 2 == 0)
+                    reset_on_close(writer);
+                writer.abort();
+            };
+            std::vector<aya::task<>> all;
+            for (int i = 0; i < 500; ++i)
+                all.push_back(cut(server.port(), i));
+            auto cuts = aya::gather(aya::max_concurrency{50}, std::move(all));
+            co_await std::move(cuts);
+            CHECK(co_await test::eventually([&] { return incomplete.load() == 500; }));
+            server.close();
+            co_await server.wait_closed();
+        };
+        rt.block_on(work());
+    });
+    CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("robust: operations cancelled or timed out at random moments leave nothing behind") {
+    std::size_t const before = test::open_descriptors();
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto work = []() -> aya::task<> {
+            auto server = co_await test::echo_server();
+            auto storm = [](unsigned short port, unsigned seed) -> aya::task<> {
+                std::minstd_rand random(seed);
+                for (int i = 0; i < 40; ++i) {
+                    auto until = std::chrono::microseconds(random() % 400);
+                    auto talk = [](unsigned short to) -> aya::task<> {
+                        auto [reader, writer] = co_await io::open_connection("127.0.0.1", to);
+                        for (;;) {
+                            writer.write("some words\n");
+                            co_await writer.drain();
+                            (void)co_await reader.readline();
+                        }
+                    };
+                    if (i % 2 == 0) {
+                        bool timed_out = false;
+                        try {
+                            co_await aya::timeout(until, talk, port);
+                        } catch (aya::timeout_error const&) {
+                            timed_out = true;
+                        }
+                        CHECK(timed_out);
+                    } else {
+                        auto t = aya::create_task(talk(port));
+                        co_await aya::sleep(until);
+                        t.cancel();
+                        CHECK(co_await test::throws<aya::cancelled_error>(t));
+                    }
+                }
+            };
+            std::vector<aya::task<>> all;
+            for (unsigned i = 1; i <= 16; ++i)
+                all.push_back(storm(server.port(), i));
+            co_await aya::gather(std::move(all));
+            CHECK(co_await test::eventually([&] { return server.connections() == 0; }));
+            co_await ask(server.port());
+            server.close();
+            co_await server.wait_closed();
+        };
+        rt.block_on(work());
+    });
+    CHECK(test::open_descriptors() == before);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract's sentences on signals.
+#include <aya/io/signals.hpp>
+
+#include "support/harness.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <csignal>
+
+using namespace std::chrono_literals;
+namespace io = aya::io;
+
+namespace {
+
+bool has_default(int number) {
+    struct sigaction now {};
+    ::sigaction(number, nullptr, &now);
+    return now.sa_handler == SIG_DFL;
+}
+
+} // namespace
+
+TEST_CASE("SG1: the callback runs later, as a callback; a second one replaces it") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        std::atomic<int> first{0};
+        std::atomic<int> second{0};
+        std::atomic<bool> in_task{false};
+        io::add_signal_handler(SIGUSR1, [&] {
+            in_task = static_cast<bool>(aya::detail::this_thread() != nullptr && aya::detail::this_thread()->current);
+            ++first;
+        });
+        ::raise(SIGUSR1);
+        CHECK(co_await test::eventually([&] { return first.load() == 1; }));
+        CHECK(!in_task.load());
+        io::add_signal_handler(SIGUSR1, [&] { ++second; });
+        ::kill(::getpid(), SIGUSR1);
+        CHECK(co_await test::eventually([&] { return second.load() == 1; }));
+        CHECK(first == 1);
+        CHECK(io::remove_signal_handler(SIGUSR1));
+    });
+}
+
+TEST_CASE("SG2: what cannot be handled, and what is no signal") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        auto nothing = [] {};
+        CHECK_THROWS_AS(io::add_signal_handler(SIGKILL, nothing), aya::invalid_state_error);
+        CHECK_THROWS_AS(io::add_signal_handler(SIGSTOP, nothing), aya::invalid_state_error);
+        CHECK_THROWS_AS(io::add_signal_handler(0, nothing), std::invalid_argument);
+        CHECK_THROWS_AS(io::add_signal_handler(1000, nothing), std::invalid_argument);
+        co_return;
+    });
+    CHECK_THROWS_AS(io::add_signal_handler(SIGUSR1, [] {}), aya::invalid_state_error); // outside a task
+}
+
+TEST_CASE("SG3: remove says whether there was one, and restores the default") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        CHECK(!io::remove_signal_handler(SIGUSR2));
+        io::add_signal_handler(SIGUSR2, [] {});
+        CHECK(!has_default(SIGUSR2));
+        CHECK(io::remove_signal_handler(SIGUSR2));
+        CHECK(has_default(SIGUSR2));
+        CHECK(!io::remove_signal_handler(SIGUSR2));
+        co_return;
+    });
+}
+
+TEST_CASE("signals: a runtime's end removes its handlers") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto work = []() -> aya::task<> {
+            io::add_signal_handler(SIGUSR2, [] {});
+            co_return;
+        };
+        rt.block_on(work());
+    });
+    CHECK(has_default(SIGUSR2));
+}
