@@ -51,9 +51,9 @@ public:
         {
             std::lock_guard const guard(mutex_);
             sockets_.push_back(at);
-            ++accepting_;
+            listening_.push_back(descriptor);
         }
-        auto accepting = create_task(accept_on(acceptor(shared_from_this()), std::move(listener)), {.name = "aya::io::server"});
+        auto accepting = create_task(accept_on(acceptor(shared_from_this(), std::move(listener))), {.name = "aya::io::server"});
         std::lock_guard const guard(mutex_);
         acceptors_.push_back(std::move(accepting));
     }
@@ -76,6 +76,8 @@ public:
         {
             std::lock_guard const guard(mutex_);
             closed_ = true;
+            for (int const d : listening_)
+                (void)::shutdown(d, SHUT_RDWR); // nobody is let in from now on
             acceptors.swap(acceptors_);
             note_end();
         }
@@ -111,14 +113,16 @@ private:
     // Parameters of the coroutines: they go with the frame, also of a task that is cancelled before its first step.
     class acceptor {
     public:
-        explicit acceptor(std::shared_ptr<server_core> c) noexcept : core(std::move(c)) {}
+        acceptor(std::shared_ptr<server_core> c, boost::asio::posix::stream_descriptor l) noexcept
+            : core(std::move(c)), listener(std::move(l)) {}
         acceptor(acceptor&&) = default;
         acceptor& operator=(acceptor&&) = delete;
         ~acceptor() {
             if (core != nullptr)
-                core->stop_accepting();
+                core->stop_accepting(listener.native_handle());
         }
         std::shared_ptr<server_core> core;
+        boost::asio::posix::stream_descriptor listener;
     };
     class served {
     public:
@@ -133,7 +137,8 @@ private:
         place where;
     };
 
-    static task<> accept_on(acceptor self, boost::asio::posix::stream_descriptor listener) {
+    static task<> accept_on(acceptor self) {
+        auto& listener = self.listener;
         listener.non_blocking(true);
         auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(shortest_pause);
         for (;;) {
@@ -200,15 +205,16 @@ private:
         connections_.erase(at);
         note_end();
     }
-    void stop_accepting() {
+    // The descriptor is open still.
+    void stop_accepting(int descriptor) {
         std::lock_guard const guard(mutex_);
-        --accepting_;
+        std::erase(listening_, descriptor);
         closed_ = true;
         note_end();
     }
     // With the mutex held.
     void note_end() {
-        if (closed_ && accepting_ == 0 && connections_.empty())
+        if (closed_ && listening_.empty() && connections_.empty())
             ended_.set();
     }
 
@@ -220,7 +226,7 @@ private:
     std::vector<address> sockets_;
     std::vector<task_handle<void>> acceptors_;
     std::list<std::shared_ptr<connection>> connections_;
-    std::size_t accepting_ = 0;
+    std::vector<int> listening_; // open descriptors
     bool closed_ = false;
     aya::event ended_;
 };
