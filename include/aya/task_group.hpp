@@ -46,7 +46,6 @@ public:
             adopt_started(place, *state);
             return handle;
         }
-        state->mark_forked();
         adopt(place, *state);
         home.fork_child(*state);
         return handle;

@@ -23,7 +23,7 @@ public:
 
     void schedule(ready& r) noexcept override;
     void fork(ready& chain) noexcept override;
-    void fork_child(ready& r) noexcept override { schedule(r); }
+    void fork_child(task_state& child) noexcept override { schedule(child); }
     [[nodiscard]] time_point now() const noexcept override { return base().now(); }
     [[nodiscard]] timer_queue& timers() noexcept override { return base().timers(); }
     [[nodiscard]] task_registry& registry() noexcept override { return base().registry(); }

@@ -30,7 +30,7 @@ public:
     void schedule(ready& r) noexcept override;
     /// As asyncio does it: in turn, behind what is ready already.
     void fork(ready& chain) noexcept override;
-    void fork_child(ready& r) noexcept override { schedule(r); }
+    void fork_child(task_state& child) noexcept override { schedule(child); }
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override { return timers_; }
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }

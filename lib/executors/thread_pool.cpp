@@ -134,13 +134,15 @@ void thread_pool::fork(ready& chain) noexcept {
         help_wanted(w);
 }
 
-void thread_pool::fork_child(ready& r) noexcept {
+void thread_pool::fork_child(task_state& child) noexcept {
     thread_context* const context = current_thread;
     // With one worker, tasks take their first steps in the order of their creation, as on an event loop.
-    if (context != nullptr && context->home == this && workers_.size() > 1)
-        static_cast<worker&>(*context).lane.push(*context, r);
-    else
-        schedule(r);
+    if (context == nullptr || context->home != this || workers_.size() == 1) {
+        schedule(child);
+        return;
+    }
+    child.mark_forked();
+    static_cast<worker&>(*context).lane.push(*context, child);
 }
 
 // After a push of the worker's own. Wakes a helper only when there is more than this worker will get to in a moment, or

@@ -36,7 +36,7 @@ public:
 
     void schedule(ready& r) noexcept override;
     void fork(ready& chain) noexcept override;
-    void fork_child(ready& r) noexcept override;
+    void fork_child(task_state& child) noexcept override;
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override;
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }

@@ -25,8 +25,8 @@ public:
     /// work depth first, before what was woken. Any thread.
     virtual void fork(ready& chain) noexcept = 0;
 
-    /// The same for one new task of a group, whose parent goes on beside it.
-    virtual void fork_child(ready& r) noexcept = 0;
+    /// The same for one new task of a group, whose parent goes on beside it; schedules it where tasks start in the order of their creation.
+    virtual void fork_child(task_state& child) noexcept = 0;
 
     /// Monotonic or virtual time. Any thread.
     [[nodiscard]] virtual time_point now() const noexcept = 0;
