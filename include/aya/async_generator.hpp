@@ -7,8 +7,10 @@
 
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -34,6 +36,8 @@ template <class T>
 class [[nodiscard]] async_generator {
     static_assert(std::is_object_v<T> && std::is_move_constructible_v<T>,
                   "aya::async_generator<T>: T must be a movable object type; use a pointer for a reference");
+    static_assert(alignof(T) <= alignof(std::max_align_t),
+                  "aya::async_generator<T>: T is over-aligned, and compilers do not align coroutine frames for it; use a pointer to it");
 
 public:
     class promise_type;
@@ -80,7 +84,8 @@ class async_generator<T>::promise_type final : public detail::promise_base {
     };
 
 public:
-    async_generator get_return_object() noexcept {
+    async_generator get_return_object(std::source_location here = std::source_location::current()) noexcept {
+        this->where = here;
         return async_generator(std::coroutine_handle<promise_type>::from_promise(*this));
     }
     leave_awaiter final_suspend() const noexcept { return {}; }
@@ -115,7 +120,8 @@ public:
         return frame_.done();
     }
     template <detail::task_promise Promise>
-    detail::transfer_result await_suspend(std::coroutine_handle<Promise> consumer) noexcept {
+    detail::transfer_result await_suspend(std::coroutine_handle<Promise> consumer, std::source_location where = std::source_location::current()) noexcept {
+        consumer.promise().where = where;
         promise_type& p = frame_.promise();
         p.busy_ = true;
         p.continuation = consumer;

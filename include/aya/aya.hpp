@@ -38,8 +38,10 @@
 #include <aya/task.hpp>
 #include <aya/task_group.hpp>
 #include <aya/task_handle.hpp>
+#include <aya/task_tree.hpp>
 #include <aya/time.hpp>
 #include <aya/timeout.hpp>
 #include <aya/to_thread.hpp>
+#include <aya/trace.hpp>
 #include <aya/version.hpp>
 #include <aya/wait.hpp>

@@ -51,7 +51,8 @@ public:
     }
 
     template <task_promise Promise>
-    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
+    transfer_result await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         if constexpr ((owns_result<Parts> && ...) && sizeof...(Parts) != 0) {
             if (fork_node::is_plain(h.promise().task)) [[likely]] {
                 thread_context& here = *this_thread();
@@ -141,7 +142,8 @@ public:
     ~gather_range_operation() { this->leave(count_, shape); }
 
     template <task_promise Promise>
-    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
+    transfer_result await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         count_ = parts_.size();
         if constexpr (owns_result<Part>) {
             thread_context& here = *this_thread();

@@ -8,6 +8,7 @@
 
 #include <coroutine>
 #include <memory>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1 {
@@ -22,13 +23,15 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     void await_resume();
 
 private:
     verdict request_cancel(cancel_walk&) noexcept override { return verdict::too_late; }
+    void describe(wait_description& d) const noexcept override { d.what = "resume_on"; }
     bool suspend(task_state& task, std::coroutine_handle<> h);
 
     std::shared_ptr<executor_base> executor_;

@@ -4,6 +4,7 @@
 
 #include <aya/detail/callable.hpp>
 #include <aya/executor.hpp>
+#include <aya/metrics.hpp>
 #include <aya/runtime_options.hpp>
 #include <aya/task.hpp>
 #include <aya/task_handle.hpp>
@@ -114,6 +115,10 @@ public:
     /// The scheduler as an executor, for resume_on(), and for tasks of other runtimes. The runtime must outlive what uses it.
     [[nodiscard]] any_executor executor() const noexcept;
 
+    /// Counters and sizes, read while everything runs on. Any thread; not after shutdown() in another one. Counting is always on, and costs one or
+    /// two instructions a task; histograms need runtime_options::histograms.
+    [[nodiscard]] runtime_metrics metrics() const;
+
     /// Workers of the thread pool; 1 for an event loop.
     [[nodiscard]] std::size_t worker_count() const noexcept;
 
@@ -135,6 +140,7 @@ private:
 namespace detail {
 struct runtime_access {
     static scheduler& tasks(runtime& r) noexcept { return r.tasks(); }
+    static runtime_core& core(runtime& r) noexcept { return *r.core_; }
     static void require_outside(char const* what) { runtime::require_outside(what); }
 };
 } // namespace detail

@@ -25,6 +25,8 @@ struct exception_report {
     std::string task_name;        ///< to whom
     std::exception_ptr exception; ///< may be null
     std::string created = {};     ///< in debug mode, the stack where the task was created, a line a call; else empty
+    /// In debug mode, a line for each coroutine: those that the exception came through, innermost first, or where a task stands. Else empty.
+    std::string stack = {};
 };
 
 struct runtime_options {
@@ -37,14 +39,30 @@ struct runtime_options {
     std::size_t blocking_threads = 0;
     /// Time stands still while anything runs, and jumps to the next deadline when all is idle. For tests.
     bool virtual_time = false;
-    /// Debug mode: reports say where a task was created, and steps that take long and coroutines that are dropped unawaited are reported.
-    /// Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each task. Mirrors loop.set_debug().
+    /// Debug mode: reports say where a task was created and which coroutines an exception came through; steps that take long are reported, also
+    /// while they still run, coroutines that are dropped unawaited, tasks that are alive at the end, and deadlocks. Task trees say how long each
+    /// task has waited, and gathers run each child as a task. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each task, a few
+    /// hundred nanoseconds a step, and a thread that sleeps. Mirrors loop.set_debug().
     std::optional<bool> debug = {};
     /// In debug mode a step of a task, or a callback, that holds its thread for so long or longer is reported. Mirrors
     /// loop.slow_callback_duration.
     std::chrono::nanoseconds slow_callback_duration = std::chrono::milliseconds(100);
     /// Called for reports, one at a time, from any thread; must not throw. Empty: a line on standard error. Mirrors set_exception_handler().
     std::function<void(exception_report const&)> exception_handler = {};
+
+    // --- for those who want to look inside ---
+
+    /// Measure how long steps take, and how long woken tasks wait for a worker, for runtime::metrics(). Costs three readings of the clock a step.
+    bool histograms = false;
+    /// Answer `aya-ps PID`, and ask for the task tree and the metrics on a Unix socket that this user alone can open. Unset: as the
+    /// environment has it (AYA_INSPECT=1). Costs a thread that sleeps. What cannot be set up is reported, and the runtime goes on.
+    std::optional<bool> inspection = {};
+    /// A signal on which the task trees of all runtimes that ask for it are written to standard error: SIGUSR1, say. 0: none. Its
+    /// handler is the library's from then on.
+    int dump_signal = 0;
+    /// Record a trace from the beginning, and write it there at the runtime's end; see <aya/trace.hpp>. Empty: as the environment has it
+    /// (AYA_TRACE=file.json).
+    std::string trace_file = {};
 
     // --- for a host program. runtime's constructor refuses what does not fit with std::invalid_argument. ---
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <concepts>
 #include <coroutine>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1 {
@@ -23,7 +24,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         suspend(*h.promise().task, h);
     }
     void await_resume();
@@ -31,6 +33,7 @@ public:
 private:
     static void expired(timer& t) noexcept;
     verdict request_cancel(cancel_walk&) noexcept override;
+    void describe(wait_description& d) const noexcept override;
     void suspend(task_state& task, std::coroutine_handle<> h);
 
     time_point deadline_;
@@ -47,8 +50,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
-        sleep_.await_suspend(h);
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        sleep_.await_suspend(h, where);
     }
     T await_resume() {
         sleep_.await_resume();
@@ -66,7 +69,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         task_ = &*h.promise().task;
         task_->set_resume_point(h);
         task_->wake();

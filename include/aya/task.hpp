@@ -8,6 +8,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1 {
@@ -37,7 +38,8 @@ public:
         return false;
     }
     template <task_promise Promise>
-    transfer_result await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+    transfer_result await_suspend(std::coroutine_handle<Promise> parent, std::source_location where = std::source_location::current()) noexcept {
+        parent.promise().where = where;
         promise<T>& p = child_.promise();
         p.continuation = parent;
         p.task = parent.promise().task;
@@ -108,7 +110,8 @@ private:
 namespace detail {
 
 template <class T>
-task<T> promise<T>::get_return_object() noexcept {
+task<T> promise<T>::get_return_object(std::source_location here) noexcept {
+    this->where = here;
     return task<T>(std::coroutine_handle<promise>::from_promise(*this));
 }
 

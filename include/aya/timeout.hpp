@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -173,7 +174,7 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    transfer_result await_suspend(std::coroutine_handle<Promise> h) {
+    transfer_result await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         if (kind_ == deadline_kind::refused)
             throw timeout_error();
         ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, kind_, Body::takes_scope);
@@ -183,13 +184,13 @@ public:
             stage_ = stage::started;
             if (awaiter_.await_ready())
                 return transfer(h);
-            using verdict = decltype(awaiter_.await_suspend(h));
+            using verdict = decltype(awaiter_.await_suspend(h, where));
             if constexpr (std::is_same_v<verdict, bool>) {
-                return awaiter_.await_suspend(h) ? transfer_nowhere() : transfer(h);
+                return awaiter_.await_suspend(h, where) ? transfer_nowhere() : transfer(h);
             } else if constexpr (std::is_same_v<verdict, transfer_result>) {
-                return awaiter_.await_suspend(h);
+                return awaiter_.await_suspend(h, where);
             } else {
-                awaiter_.await_suspend(h);
+                awaiter_.await_suspend(h, where);
                 return transfer_nowhere();
             }
         } catch (cancelled_error const&) {

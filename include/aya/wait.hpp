@@ -57,7 +57,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         waiter_ = &*h.promise().task;
         for (auto const& t : tasks_)
             handle_access::require_within(waiter_->home(), t, "aya::wait");

@@ -157,6 +157,17 @@ bool completion_stream::next_awaiter::suspend(task_state& task, std::coroutine_h
     return true;
 }
 
+void completion_stream::next_awaiter::describe(wait_description& d) const noexcept { stream_->describe_to(d); }
+
+void completion_stream::describe_to(wait_description& d) noexcept {
+    d.inside("as_completed");
+    std::lock_guard const hold(mutex_);
+    d.count = left_;
+    for (std::size_t i = 0; i < places_; ++i)
+        if (members_[i].task)
+            d.add(*members_[i].task);
+}
+
 completion_stream::item completion_stream::next_awaiter::finish() {
     if (suspended() && finish_wait().cancelled) {
         waiter* woken = nullptr;

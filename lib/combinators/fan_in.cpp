@@ -172,6 +172,13 @@ suspension::verdict fan_in::request_cancel(cancel_walk& walk) noexcept {
     return verdict::forwarded;
 }
 
+void fan_in::describe(wait_description& d) const noexcept {
+    d.inside(gathers() ? "gather" : "wait");
+    d.count = size_;
+    for (std::size_t i = 0; i < size_; ++i) // they are there until the waiting task leaves
+        d.add(*members_[i].task);
+}
+
 void fan_in::keep_message(std::string_view message) noexcept {
     if (message.empty())
         return;

@@ -42,7 +42,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         detail::task_state& parent = *group_->parent_;
         bool cancel_pending = false;
         {
@@ -72,6 +73,17 @@ private:
         group_->exiting_parent_ = nullptr;
         cancelled_ = true;
         return verdict::claimed;
+    }
+
+    void describe(detail::wait_description& d) const noexcept override {
+        d.inside("task_group");
+        std::lock_guard const hold(group_->mutex_);
+        for (link const* list : {&group_->running_, &group_->doomed_}) {
+            for (link const* l = list->next; l != list; l = l->next) {
+                d.add(*static_cast<member const*>(l)->child);
+                ++d.count;
+            }
+        }
     }
 
     task_group* group_;

@@ -52,6 +52,7 @@ char const* blocking_pool::accept(ready& r) noexcept {
             r.next = nullptr;
             (first_ == nullptr ? first_ : last_->next) = &r;
             last_ = &r;
+            ++queued_;
             if (threads_ < max_threads_) {
                 more_threads = true;
                 ++threads_;
@@ -93,6 +94,7 @@ void blocking_pool::start_thread(std::size_t number, idle_thread* place) noexcep
             place->next = std::exchange(spare_, place);
         if (--threads_ == 0) {
             stranded = std::exchange(first_, nullptr);
+            queued_ = 0;
             thread_ended_.notify_all();
         }
     }
@@ -100,7 +102,12 @@ void blocking_pool::start_thread(std::size_t number, idle_thread* place) noexcep
         refuse(*std::exchange(stranded, stranded->next), "no thread could be started for the blocking pool");
 }
 
-ready* blocking_pool::take_queued() noexcept { return first_ == nullptr ? nullptr : std::exchange(first_, first_->next); }
+ready* blocking_pool::take_queued() noexcept {
+    if (first_ == nullptr)
+        return nullptr;
+    --queued_;
+    return std::exchange(first_, first_->next);
+}
 
 void blocking_pool::run_thread(idle_thread& me) noexcept {
     std::unique_lock lock(lock_);
@@ -157,6 +164,12 @@ bool blocking_pool::wait_for_work(idle_thread& me) noexcept {
 std::size_t blocking_pool::thread_count() {
     spin_guard const guard(lock_);
     return threads_;
+}
+
+void blocking_pool::read_metrics(runtime_metrics& m) {
+    spin_guard const guard(lock_);
+    m.blocking_threads = threads_;
+    m.blocking_queued = queued_;
 }
 
 } // namespace aya::inline v1::detail

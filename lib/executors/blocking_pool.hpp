@@ -7,6 +7,7 @@
 
 #include <aya/detail/executor_base.hpp>
 #include <aya/detail/spin_lock.hpp>
+#include <aya/metrics.hpp>
 #include <aya/time.hpp>
 
 #include <atomic>
@@ -33,6 +34,7 @@ public:
 
     [[nodiscard]] std::size_t max_threads() const noexcept { return max_threads_; }
     [[nodiscard]] std::size_t thread_count();
+    void read_metrics(runtime_metrics& m);
 
 private:
     /// Where a thread without work waits. Whoever takes it off the list unparks it once.
@@ -54,6 +56,7 @@ private:
     std::deque<idle_thread> places_; // all; kept until the pool goes, because who unparks one may still look at it
     ready* first_ = nullptr;         // queued, by `next`
     ready* last_ = nullptr;
+    std::size_t queued_ = 0;
     std::size_t threads_ = 0;
     std::size_t started_ = 0; // for names
     bool stopping_ = false;

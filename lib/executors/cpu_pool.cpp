@@ -163,4 +163,10 @@ void cpu_pool::leave() noexcept {
         all_done_.notify_all(); // under the lock: once it is released, the pool may be gone
 }
 
+void cpu_pool::read_metrics(runtime_metrics& m) {
+    std::lock_guard const guard(mutex_);
+    m.cpu_threads = threads_;
+    m.cpu_jobs = pending_; // a call of submit() that is under way counts too, for a moment
+}
+
 } // namespace aya::inline v1::detail

@@ -4,6 +4,7 @@
 
 #include <aya/cpu_pool.hpp>
 #include <aya/detail/executor_base.hpp>
+#include <aya/metrics.hpp>
 
 #include <condition_variable>
 #include <cstddef>
@@ -28,6 +29,7 @@ public:
     void submit(ready& r) noexcept override;
 
     [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
+    void read_metrics(runtime_metrics& m);
 
 private:
     struct arena;

@@ -3,27 +3,57 @@
 
 #include "executors/current_thread.hpp"
 #include "executors/runtime_core.hpp"
+#include "inspect/function_name.hpp"
 #include "platform/stack_trace.hpp"
 
 #include <aya/task.hpp>
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <new>
+#include <source_location>
+#include <string>
 #include <string_view>
 
 namespace aya::inline v1::detail {
 
-bool debug_environment() noexcept {
-    char const* const value = std::getenv("AYA_DEBUG");
+namespace {
+
+bool is_set(char const* variable) noexcept {
+    char const* const value = std::getenv(variable);
     return value != nullptr && *value != '\0' && std::string_view(value) != "0";
+}
+
+} // namespace
+
+bool debug_environment() noexcept { return is_set("AYA_DEBUG"); }
+bool inspection_environment() noexcept { return is_set("AYA_INSPECT"); }
+
+std::string trace_environment() {
+    static std::atomic<unsigned> runtimes{0};
+    char const* const value = std::getenv("AYA_TRACE");
+    if (value == nullptr || *value == '\0')
+        return {};
+    std::string file = value;
+    unsigned const number = runtimes.fetch_add(1) + 1;
+    if (number != 1) {
+        std::size_t const dot = file.rfind('.');
+        bool const extension = dot != std::string::npos && file.find('/', dot) == std::string::npos;
+        file.insert(extension ? dot : file.size(), fmt::format("-{}", number));
+    }
+    return file;
 }
 
 void drop_unawaited(std::coroutine_handle<> frame) noexcept {
     thread_context const* const here = current_thread;
     if (here != nullptr && here->home->debug()) [[unlikely]] {
         try {
+            std::source_location const where = std::coroutine_handle<promise_base>::from_address(frame.address()).promise().where;
             here->home->owner().reports()->report(
-                {"A coroutine was never awaited; it is dropped here", {}, nullptr, stack_trace::here().text()});
+                {"A coroutine was never awaited; it is dropped here", {}, nullptr, stack_trace::here().text(),
+                 fmt::format("  {} ({}:{})\n", function_name(where.function_name()), file_name(where.file_name()), where.line())});
         } catch (std::bad_alloc const&) {
             // No memory to tell with.
         }

@@ -59,7 +59,7 @@ void elsewhere::run(ready& r, ready::function step) noexcept {
     here.home = this;
     thread_context* const outer = this_thread();
     enter_thread(here);
-    if (debug()) [[unlikely]]
+    if (base().watched()) [[unlikely]]
         runtime.run_watched(r, step);
     else
         step(r);

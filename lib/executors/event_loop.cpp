@@ -88,6 +88,12 @@ void event_loop::fire_due_timers() noexcept {
 }
 
 std::size_t event_loop::run_ready() noexcept {
+    if (order_ != nullptr) [[unlikely]] {
+        ready& r = take_chosen();
+        r.run(r);
+        steps_.add(1);
+        return 1;
+    }
     // What becomes ready meanwhile waits for the next turn, so timers and posts are never starved.
     ready* turn = std::exchange(first_, nullptr);
     last_ = &first_;
@@ -95,12 +101,27 @@ std::size_t event_loop::run_ready() noexcept {
     for (; turn != nullptr; ++steps) {
         ready* const r = turn;
         turn = r->next;
-        if (debug()) [[unlikely]]
+        if (watched()) [[unlikely]]
             owner().run_watched(*r, r->run);
         else
             r->run(*r);
     }
+    steps_.add(steps);
     return steps;
+}
+
+ready& event_loop::take_chosen() noexcept {
+    std::size_t count = 0;
+    for (ready const* r = first_; r != nullptr; r = r->next)
+        ++count;
+    ready** place = &first_;
+    for (std::size_t skip = order_->choose(count); skip != 0; --skip)
+        place = &(*place)->next;
+    ready& chosen = **place;
+    if (last_ == &chosen.next)
+        last_ = place;
+    *place = std::exchange(chosen.next, nullptr);
+    return chosen;
 }
 
 void event_loop::run_until(std::atomic<bool> const& done) noexcept {
@@ -117,6 +138,16 @@ void event_loop::run_until(std::atomic<bool> const& done) noexcept {
     }
     tell_host();
 }
+
+void event_loop::read_metrics(runtime_metrics& m) noexcept {
+    worker_metrics mine;
+    mine.steps = steps_.get();
+    mine.parks = parks_.get();
+    m.workers.push_back(mine);
+    m.timers += timers_.size();
+}
+
+bool event_loop::at_rest() noexcept { return asleep_.load() && posted_.empty() && clock_.outside.load() == 0; }
 
 std::size_t event_loop::run_turn() noexcept {
     loop_thread const here(context_);
@@ -172,6 +203,10 @@ void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept
             clock_.advance_to(std::max(deadline, clock_.now()));
             return;
         }
+        if (order_ != nullptr && deadline == time_point::max() && clock_.outside.load() == 0 && posted_.empty() && !done.load()) {
+            order_->stuck();
+            return;
+        }
         // A job outside ends a moment after it has woken its task: look again soon whether time may go on.
         if (deadline != time_point::max())
             deadline = time_point(std::chrono::steady_clock::now()) + std::chrono::milliseconds(1);
@@ -184,12 +219,15 @@ void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept
 
 void event_loop::park(time_point deadline) noexcept {
     io_driver* const driver = driver_.load();
+    parks_.add(1);
+    asleep_.store(deadline == time_point::max());
     if (driver == nullptr) {
         (void)sleep_.park(deadline);
     } else if (driver->try_enter()) { // always: there is nobody else
         (void)sleep_.park(deadline, driver);
         driver->leave();
     }
+    asleep_.store(false);
 }
 
 // A look is a system call: not after each step of a task that wakes itself.

@@ -3,15 +3,18 @@
 // ready when the turn began.
 #pragma once
 
+#include "executors/step_order.hpp"
 #include "platform/futex.hpp"
 #include "platform/patience.hpp"
 #include "platform/wake_descriptor.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
+#include "scheduler/relaxed_counter.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
 #include <aya/detail/scheduler.hpp>
+#include <aya/metrics.hpp>
 
 #include <atomic>
 
@@ -37,6 +40,10 @@ public:
 
     /// Runs on the calling thread until `done` is set, by a task or another thread that then calls wake().
     void run_until(std::atomic<bool> const& done) noexcept;
+    /// As thread_pool's. Any thread.
+    void read_metrics(runtime_metrics& m) noexcept;
+    [[nodiscard]] bool at_rest() noexcept;
+
     /// Any thread.
     void wake() noexcept {
         sleep_.unpark();
@@ -60,7 +67,11 @@ public:
     /// Keeps `d` raised while there is something to do. Before any thread knows the loop.
     void attach(wake_descriptor& d) noexcept { host_ = &d; }
 
+    /// From now on `order` chooses the next step, each time anew. While no thread drives the loop.
+    void set_order(step_order* order) noexcept { order_ = order; }
+
 private:
+    [[nodiscard]] ready& take_chosen() noexcept;
     static void wake_for_timer(void* loop) noexcept;
     void take_posted() noexcept;
     void fire_due_timers() noexcept;
@@ -76,9 +87,13 @@ private:
     timer_queue timers_{&wake_for_timer, this};
     ready* first_ = nullptr; // ready to run, by `next`; the loop's thread only
     ready** last_ = &first_;
+    relaxed_counter steps_;
+    relaxed_counter parks_;
+    std::atomic<bool> asleep_{false}; // until it is woken
     parker sleep_;
     patience patience_;
     wake_descriptor* host_ = nullptr;
+    step_order* order_ = nullptr;
     injection_queue posted_;
     std::atomic<io_driver*> driver_{nullptr}; // null without I/O
     std::size_t steps_unpolled_ = 0;          // since the last look there

@@ -2,10 +2,15 @@
 #include <aya/detail/offload.hpp>
 
 #include "executors/runtime_core.hpp"
+#include "inspect/tracer.hpp"
 #include "task/context.hpp"
 
 #include <aya/errors.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -26,10 +31,24 @@ std::exception_ptr broken(char const* why) noexcept {
 
 } // namespace
 
+struct offload_job::trace {
+    std::shared_ptr<tracer> to;
+    std::uint64_t task;
+    std::string name;
+};
+
 void offload_job::set_waiter(task_state& waiter) noexcept {
     waiter_ = &waiter;
     clock_ = &waiter.home().owner().clock();
     clock_->outside.fetch_add(1);
+    if (waiter.home().base().watched()) [[unlikely]] {
+        try {
+            if (std::shared_ptr<tracer> to = waiter.home().owner().shared_trace())
+                trace_ = new trace{std::move(to), waiter.id(), waiter.name()};
+        } catch (std::bad_alloc const&) {
+            // Then it is not in the trace.
+        }
+    }
 }
 
 void offload_job::run_job(ready& r) noexcept {
@@ -47,12 +66,15 @@ void offload_job::run_job(ready& r) noexcept {
 }
 
 void offload_job::make_call() noexcept {
+    auto const begin = trace_ == nullptr ? tracer::time() : std::chrono::steady_clock::now();
     try {
         thread_context_scope const values(std::exchange(context_, nullptr));
         call();
     } catch (...) {
         error_ = std::current_exception();
     }
+    if (trace_ != nullptr) [[unlikely]]
+        trace_->to->job(trace_->name, trace_->task, begin, std::chrono::steady_clock::now());
 }
 
 void offload_job::finish() noexcept {
@@ -82,6 +104,7 @@ void offload_job::carry_context() noexcept { context_ = share_current_context();
 offload_job::~offload_job() {
     if (context_ != nullptr)
         release_context(*context_);
+    delete trace_;
 }
 
 void offload_job::release() noexcept {
@@ -94,6 +117,10 @@ suspension::verdict offload_wait::request_cancel(cancel_walk&) noexcept {
         return verdict::too_late;
     cancelled_ = true;
     return verdict::claimed;
+}
+
+void offload_wait::describe(wait_description& d) const noexcept {
+    d.what = target_.which == offload_target::pool::blocking ? "to_thread" : target_.which == offload_target::pool::cpu ? "to_cpu" : "run_in_executor";
 }
 
 void offload_wait::suspend(task_state& waiter, std::coroutine_handle<> h) {

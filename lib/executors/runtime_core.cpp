@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -30,9 +31,13 @@ std::size_t or_default(std::size_t asked, std::size_t otherwise) { return asked 
 } // namespace
 
 runtime_core::runtime_core(runtime_options options)
-    : options_(std::move(options)), debug_(options_.debug.value_or(debug_environment())), generation_(fork_generation()),
+    : options_(std::move(options)), debug_(options_.debug.value_or(debug_environment())), measured_(options_.histograms),
+      trace_file_(options_.trace_file.empty() ? trace_environment() : options_.trace_file), generation_(fork_generation()),
       reports_(std::make_shared<report_sink>(options_.exception_handler)), setup_(options_, reports_) {
     watch_forks();
+    if (options_.dump_signal < 0 || options_.dump_signal > SIGRTMAX || options_.dump_signal == SIGKILL || options_.dump_signal == SIGSTOP)
+        throw std::invalid_argument(
+            fmt::format("aya::runtime_options::dump_signal: {} is no signal that can be handled", options_.dump_signal));
     if (options_.frame_memory_limit)
         limit_frame_memory(*options_.frame_memory_limit);
     clock_.is_virtual = options_.virtual_time;
@@ -48,6 +53,7 @@ runtime_core::runtime_core(runtime_options options)
             loop_->attach(*host_descriptor_);
         scheduler_ = loop_.get();
         callbacks_ = std::make_shared<callback_hub>(*scheduler_, reports_);
+        start_inspection();
         return;
     }
     std::size_t const workers = or_default(options_.workers, std::min(usable_cpus_, most_workers));
@@ -57,6 +63,7 @@ runtime_core::runtime_core(runtime_options options)
     pool_ = std::make_unique<thread_pool>(*this, debug_, workers, options_.lazy_workers, setup_, clock_);
     scheduler_ = pool_.get();
     callbacks_ = std::make_shared<callback_hub>(*scheduler_, reports_);
+    start_inspection();
 }
 
 runtime_core::~runtime_core() {
@@ -65,10 +72,14 @@ runtime_core::~runtime_core() {
         std::abort();
     }
     host_ = {}; // whoever destroys it drives it to its end
+    if (debug_)
+        report_tasks_alive();
     end_work();
     // Who has woken a task of ours from outside may be on its way out still, and counts itself off last.
     for (unsigned round = 0; clock_.outside.load() != 0; ++round)
         relax(round);
+    inspector_.reset();
+    write_trace_file();
     // The pools themselves go after the workers (see the order of members): one may still be on its way out of a submit().
 }
 
@@ -131,21 +142,6 @@ bool runtime_core::end_waits(std::exception_ptr const& of_tasks, std::exception_
         any = true;
     }
     return any;
-}
-
-void runtime_core::run_watched(ready& r, ready::function step) noexcept {
-    state_reference const task = task_state::behind(r); // it may end meanwhile
-    auto const begin = std::chrono::steady_clock::now();
-    step(r); // `r` may be gone now
-    std::chrono::duration<double> const taken = std::chrono::steady_clock::now() - begin;
-    if (taken < options_.slow_callback_duration)
-        return;
-    try {
-        std::string const what = fmt::format("Executing a {} took {:.3f} seconds", task ? "step" : "callback", taken.count());
-        reports_->report({what, task ? task->name() : std::string(), nullptr, task ? task->created() : std::string()});
-    } catch (std::bad_alloc const&) {
-        // No memory to tell with.
-    }
 }
 
 std::size_t runtime_core::worker_count() const noexcept { return pool_ == nullptr ? 1 : pool_->worker_count(); }

@@ -10,19 +10,26 @@
 #include "executors/report_sink.hpp"
 #include "executors/thread_pool.hpp"
 #include "executors/thread_setup.hpp"
+#include "inspect/histogram.hpp"
+#include "inspect/inspector.hpp"
+#include "inspect/step_watch.hpp"
+#include "inspect/tracer.hpp"
 #include "platform/cpu_count.hpp"
 #include "platform/wake_descriptor.hpp"
 
 #include <aya/runtime.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace aya::inline v1::detail {
 
@@ -67,6 +74,9 @@ public:
     /// Throws invalid_state_error where no host drives.
     [[nodiscard]] int descriptor() const;
 
+    /// For an event loop: see step_order.
+    void set_order(step_order* order) noexcept { loop_->set_order(order); }
+
     // fork(): this process is another one than that which made the runtime.
     [[nodiscard]] bool forked() const noexcept;
     /// Throws invalid_state_error; `what` names the caller.
@@ -76,8 +86,26 @@ public:
 
     [[nodiscard]] std::size_t usable_cpus() const noexcept { return usable_cpus_; }
     [[nodiscard]] bool debug() const noexcept { return debug_; }
-    /// In debug mode: runs a step, and reports it when it took long.
+
+    // In inspect/. For a runtime that somebody looks at: scheduler::watched().
+    /// Runs a step, and notes how long it took; in debug mode, reports it when it took long.
     void run_watched(ready& r, ready::function step) noexcept;
+    /// In debug mode: those that take long and still run.
+    void report_overdue_steps();
+    [[nodiscard]] std::chrono::nanoseconds slow_callback_duration() const noexcept { return options_.slow_callback_duration; }
+    [[nodiscard]] std::string const& name() const noexcept { return options_.name; }
+    /// Tasks wait, a thread waits for one of them, and nothing in the runtime can go on.
+    [[nodiscard]] bool stuck() noexcept;
+    [[nodiscard]] runtime_metrics read_metrics() const;
+
+    void start_trace(std::size_t events);
+    void stop_trace();
+    [[nodiscard]] std::string trace_text();
+    /// Null while none is recorded.
+    [[nodiscard]] tracer* tracing() const noexcept { return tracing_.load(); }
+    [[nodiscard]] std::shared_ptr<tracer> shared_trace();
+    void trace_theft(std::size_t tasks) noexcept;
+    void trace_park(std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) noexcept;
 
     [[nodiscard]] std::shared_ptr<report_sink> const& reports() const noexcept { return reports_; }
     [[nodiscard]] std::shared_ptr<callback_hub> const& callbacks() const noexcept { return callbacks_; }
@@ -99,6 +127,10 @@ private:
 
     enum class stage : std::uint8_t { open, closing, closed };
 
+    void start_inspection();
+    void report_tasks_alive() noexcept;
+    [[nodiscard]] bool measure_delay(ready& r) noexcept;
+    void write_trace_file() noexcept;
     [[nodiscard]] bool takes_tasks() const noexcept;
     [[nodiscard]] task<> wait_for_tasks(time_point deadline);
     void end_work();
@@ -112,6 +144,8 @@ private:
 
     runtime_options options_;
     bool const debug_;
+    bool const measured_; // histograms
+    std::string const trace_file_;
     std::uint32_t const generation_; // of the process, see fork_guard.hpp
     clock_source clock_;
     std::shared_ptr<report_sink> reports_;
@@ -136,10 +170,19 @@ private:
     std::thread::id host_;   // who drives the loop, if a host does
     std::unique_ptr<wake_descriptor> host_descriptor_;
     runtime_core* next_abandoned_ = nullptr;
+    step_watch steps_; // in debug mode
+    histogram step_times_;
+    histogram delays_;
+    delay_probe delay_probe_;
+    std::mutex trace_mutex_;
+    std::vector<std::shared_ptr<tracer>> traces_; // under trace_mutex_, to the end: threads may still look at them
+    std::shared_ptr<tracer> trace_;               // the last one; under trace_mutex_
+    std::atomic<tracer*> tracing_{nullptr};
     std::unique_ptr<thread_pool> pool_;
     std::unique_ptr<event_loop> loop_;
     scheduler* scheduler_ = nullptr;
     scheduler_executor own_executor_{*this};
+    std::unique_ptr<inspector> inspector_; // while somebody is to look inside
 };
 
 /// How many CPUs pools that are made here may count on: in a task, as many as the runtime's maker could use.

@@ -37,6 +37,8 @@ thread_pool::thread_pool(runtime_core& owner, bool debug, std::size_t workers, b
     for (std::size_t i = 0; i < workers; ++i) {
         auto w = std::make_unique<worker>(workers > 1, idle_);
         w->home = this;
+        if (debug)
+            w->forks = nullptr; // each child of a gather is a task that can be looked at
         w->index = static_cast<std::uint32_t>(i);
         w->random = w->index + 1;
         w->watch_period = shortest_watch;
@@ -72,7 +74,7 @@ thread_pool::~thread_pool() {
     for (auto& w : workers_)
         if (w->thread.joinable())
             w->thread.join();
-    for (unsigned round = 0; posting_.load() != 0; ++round)
+    for (unsigned round = 0; (posting_.load() & posting_mask) != 0; ++round)
         relax(round);
 }
 
@@ -92,7 +94,7 @@ void thread_pool::schedule(ready& r) noexcept {
         return;
     }
     // As soon as `r` can be taken, the runtime may come to its end: its destructor waits until this thread is out.
-    posting_.fetch_add(1);
+    posting_.fetch_add(one_post);
     (void)injected_.push(r);
     auto const state = idle_.exact();
     if (state.sleeping != 0 && state.searching == 0)
@@ -102,8 +104,10 @@ void thread_pool::schedule(ready& r) noexcept {
 
 // The injection queue needs no memory: what a full queue that cannot grow has no room for is not lost.
 void thread_pool::push(worker& w, ready& r) noexcept {
-    if (!w.queue.push(r)) [[unlikely]]
+    if (!w.queue.push(r)) [[unlikely]] {
+        overflowed_.fetch_add(1, std::memory_order_relaxed); // a figure, for metrics
         (void)injected_.push(r);
+    }
 }
 
 void thread_pool::fork(ready& chain) noexcept {
@@ -249,13 +253,14 @@ void thread_pool::require_worker() {
 }
 
 void thread_pool::run_worker(worker& w, bool woken) noexcept {
+    w.awake_since.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed); // a figure, for metrics
     setup_.worker_starts(w.index);
     enter_thread(w);
     if (woken)
         awake(w);
     while (ready* const r = next(w)) {
         w.watch_period = shortest_watch;
-        if (debug()) [[unlikely]]
+        if (watched()) [[unlikely]]
             owner().run_watched(*r, r->run);
         else
             r->run(*r);
@@ -265,7 +270,7 @@ void thread_pool::run_worker(worker& w, bool woken) noexcept {
 }
 
 ready* thread_pool::next(worker& w) noexcept {
-    ++w.tick;
+    std::uint64_t const tick = w.steps.add(1);
     if (--w.lane.turns_left == 0) [[unlikely]] {
         w.lane.turns_left = fork_lane::fairness_interval;
         fire_due_timers(false, w);
@@ -275,10 +280,10 @@ ready* thread_pool::next(worker& w) noexcept {
         if (ready* const r = w.queue.pop())
             return r;
     }
-    if (w.tick % oldest_interval == 0) [[unlikely]]
+    if (tick % oldest_interval == 0) [[unlikely]]
         if (ready* const r = w.lane.deque.steal())
             return r;
-    if (w.tick % woken_interval != 0) [[likely]]
+    if (tick % woken_interval != 0) [[likely]]
         if (ready* const r = w.lane.deque.pop())
             return r;
     if (ready* const r = w.queue.pop())
@@ -373,11 +378,13 @@ ready* thread_pool::take_injected(worker& w) noexcept {
     if (first == nullptr)
         return nullptr;
     ready* rest = first->next;
-    for (ready* r = rest; r != nullptr;) {
+    std::uint64_t taken = 1;
+    for (ready* r = rest; r != nullptr; ++taken) {
         ready* const next = r->next;
         push(w, *r);
         r = next;
     }
+    accepted_.fetch_add(taken, std::memory_order_relaxed); // a figure, for metrics
     if (rest != nullptr)
         help_wanted(w);
     return first;
@@ -386,6 +393,10 @@ ready* thread_pool::take_injected(worker& w) noexcept {
 void thread_pool::note_theft(worker& w, std::size_t tasks) noexcept {
     w.stolen = tasks;
     w.stolen_at = std::chrono::steady_clock::now();
+    w.steals.add(1);
+    w.stolen_in_all.add(tasks);
+    if (watched()) [[unlikely]]
+        owner().trace_theft(tasks);
 }
 
 ready* thread_pool::steal(worker& w) noexcept {
@@ -487,7 +498,7 @@ void thread_pool::sleep(worker& w) noexcept {
     w.watched_long = role == idle_set::role::watcher && !w.called;
 }
 
-void thread_pool::park(worker& w, time_point deadline, io_driver* driver) noexcept {
+void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) noexcept {
     if (driver == nullptr) {
         (void)w.sleep.park(deadline);
     } else if (driver->try_enter()) {

@@ -8,11 +8,13 @@
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
 #include "scheduler/ready_queue.hpp"
+#include "scheduler/relaxed_counter.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
 #include <aya/detail/fork_lane.hpp>
 #include <aya/detail/scheduler.hpp>
+#include <aya/metrics.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -43,6 +45,11 @@ public:
 
     [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
 
+    /// Figures for runtime::metrics(), and for the watchdog. Any thread.
+    void read_metrics(runtime_metrics& m) noexcept;
+    /// Nothing runs, nothing is ready, and no timer is armed: only somebody outside can go on.
+    [[nodiscard]] bool at_rest() noexcept;
+
     /// For a thread that is about to wait for a task: starts the first worker if it could not be started before. Throws std::system_error.
     void require_worker();
 
@@ -59,7 +66,7 @@ private:
         timer_queue timers;
         parker sleep;
         patience for_answers; // of calls on other threads
-        std::uint32_t tick = 0;
+        relaxed_counter steps;
         std::uint32_t random = 0;
         duration watch_period{};
         std::uint32_t unanswered = 0; // pushes since it last called for help
@@ -69,6 +76,12 @@ private:
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
         time_point stolen_at{};
+        relaxed_counter steals;
+        relaxed_counter stolen_in_all;
+        relaxed_counter parks;
+        relaxed_counter time_asleep; // in nanoseconds
+        std::atomic<std::int64_t> awake_since{0}; // its thread's start; 0 before
+        std::atomic<std::int64_t> asleep_since{0}; // 0 while it is awake
         bool started = false; // belongs to who took the worker from the sleepers
         std::thread thread;   // while the pool runs, under starting_
     };
@@ -95,7 +108,8 @@ private:
     void wake_one(bool need_watcher) noexcept;
     static void wake_for_timer(void* pool) noexcept;
     void helped(worker& w, bool found) noexcept;
-    static void note_theft(worker& w, std::size_t tasks) noexcept;
+    void note_theft(worker& w, std::size_t tasks) noexcept;
+    void park_there(worker& w, time_point deadline, io_driver* driver) noexcept;
     void judge_theft(worker& w) noexcept;
     [[nodiscard]] time_point next_deadline() const noexcept;
 
@@ -110,7 +124,12 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     // How often in a row helpers came for nothing, as an exponent: work that is over before a helper arrives should not call one.
     std::atomic<std::uint32_t> fruitless_{0};
-    std::atomic<std::uint32_t> posting_{0}; // foreign threads inside schedule()
+    // Foreign threads inside schedule(); above those bits, how often one has been there.
+    static constexpr std::uint64_t one_post = (std::uint64_t{1} << 24) + 1;
+    static constexpr std::uint64_t posting_mask = (std::uint64_t{1} << 24) - 1;
+    std::atomic<std::uint64_t> posting_{0};
+    std::atomic<std::uint64_t> overflowed_{0}; // what a full queue had no room for
+    std::atomic<std::uint64_t> accepted_{0};   // taken from the injection queue
     std::atomic<bool> stopping_{false};
     std::mutex starting_; // held while a lazy worker's thread is started
     std::atomic<std::size_t> running_{0}; // lazy workers that have a thread

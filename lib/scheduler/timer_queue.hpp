@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 namespace aya::inline v1::detail {
@@ -28,6 +29,11 @@ public:
 
     /// Takes out one timer whose deadline is at or before `now`, or null. The caller calls its expire().
     [[nodiscard]] timer* pop_due(time_point now) noexcept;
+
+    [[nodiscard]] std::size_t size() noexcept {
+        std::lock_guard const guard(mutex_);
+        return heap_.size();
+    }
 
     /// No deadline is earlier; time_point::max() when there is none for sure. Any thread, without the lock. A timer that is disarmed leaves
     /// it as it is: most timeouts are, and each would change it twice.

@@ -393,6 +393,15 @@ void fork_node::destroy_last() noexcept {
         root->release(one_heir);
 }
 
+void fork_node::describe(wait_description& d) const noexcept {
+    d.inside("gather");
+    d.count = count_;
+    fork_node& root = *root_;
+    std::lock_guard const hold(root.rare_.mutex);
+    for (promoted_child* p = root.rare_.promoted; p != nullptr; p = p->next())
+        d.add(*p);
+}
+
 suspension::verdict fork_node::request_cancel(cancel_walk& walk) noexcept {
     using verdict = suspension::verdict;
     bool orphaned = false;

@@ -40,6 +40,12 @@ suspension::verdict join_awaiter::request_cancel(cancel_walk& walk) noexcept {
     return claim_.compare_exchange_strong(expected, claim::canceller) ? verdict::claimed : verdict::too_late;
 }
 
+void join_awaiter::describe(wait_description& d) const noexcept {
+    d.inside(shielded_ ? "shield" : "task");
+    d.count = 1;
+    d.add(*target_);
+}
+
 bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
     if (&waiter == target_)
         throw_invalid_state("aya::task_handle: a task cannot await itself");

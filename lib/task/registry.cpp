@@ -23,6 +23,7 @@ void task_registry::add(task_state& t) noexcept {
         s.head->registry_previous_ = &t;
     s.head = &t;
     ++s.count;
+    ++s.added;
 }
 
 void task_registry::remove(task_state& t) noexcept {
@@ -48,6 +49,22 @@ std::vector<state_reference> task_registry::snapshot() {
             all.push_back(state_reference::share(*t));
     }
     return all;
+}
+
+void task_registry::count_end(ending how) noexcept {
+    (how == ending::cancelled ? cancelled_ : failed_).fetch_add(1, std::memory_order_relaxed);
+}
+
+task_registry::counts task_registry::count() noexcept {
+    counts total;
+    for (std::uint32_t i = 0; i < shard_count_; ++i) {
+        std::lock_guard const guard(shards_[i].mutex);
+        total.alive += shards_[i].count;
+        total.added += shards_[i].added;
+    }
+    total.cancelled = cancelled_.load(std::memory_order_relaxed);
+    total.failed = failed_.load(std::memory_order_relaxed);
+    return total;
 }
 
 std::size_t task_registry::size() noexcept {

@@ -6,6 +6,7 @@
 #include <aya/detail/spin_lock.hpp>
 #include <aya/detail/task_state.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,15 +27,29 @@ public:
     [[nodiscard]] std::vector<state_reference> snapshot();
     [[nodiscard]] std::size_t size() noexcept;
 
+    struct counts {
+        std::size_t alive = 0;
+        std::uint64_t added = 0;
+        std::uint64_t cancelled = 0;
+        std::uint64_t failed = 0;
+    };
+    [[nodiscard]] counts count() noexcept;
+    /// Counts a task that has ended without a result. Any thread.
+    void count_end(ending how) noexcept;
+
 private:
     struct alignas(64) shard {
         spin_lock mutex;
         task_state* head = nullptr;
         std::size_t count = 0;
+        std::uint64_t added = 0;
     };
 
     std::unique_ptr<shard[]> shards_;
     std::uint32_t shard_count_;
+    // Relaxed: figures, nothing is ordered by them.
+    std::atomic<std::uint64_t> cancelled_{0};
+    std::atomic<std::uint64_t> failed_{0};
 };
 
 } // namespace aya::inline v1::detail

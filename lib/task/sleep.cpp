@@ -25,6 +25,11 @@ suspension::verdict sleep_awaiter::request_cancel(cancel_walk&) noexcept {
     return verdict::claimed;
 }
 
+void sleep_awaiter::describe(wait_description& d) const noexcept {
+    d.inside("sleep");
+    d.until = deadline_.time_since_epoch().count();
+}
+
 void sleep_awaiter::suspend(task_state& task, std::coroutine_handle<> h) {
     task_ = &task;
     if (deadline_ == time_point::min()) {

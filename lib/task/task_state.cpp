@@ -7,6 +7,7 @@
 #include "task/context.hpp"
 #include "task/details.hpp"
 #include "task/registry.hpp"
+#include "task/snapshot.hpp"
 
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/spin_lock.hpp>
@@ -117,8 +118,8 @@ void task_state::report_unretrieved() noexcept {
     try {
         thread_context_scope const values(std::exchange(context_, nullptr));
         bool const future = (word_.load(std::memory_order_relaxed) & future_bit) != 0; // never changes
-        details_->reports->report(
-            {future ? "Future exception was never retrieved" : "Task exception was never retrieved", name(), error_, created()});
+        details_->reports->report({future ? "Future exception was never retrieved" : "Task exception was never retrieved", name(), error_,
+                                   created(), task_inspector::failure_stack(*this)});
     } catch (std::bad_alloc const&) {
         // No memory for the name; nothing is left to tell with.
     }
@@ -405,7 +406,9 @@ void task_state::finish(ending how) noexcept {
             cancelled_error(details_ == nullptr ? std::string() : std::move(details_->cancel_message)));
     }
     ending_ = how;
-    if (how == ending::failed) {
+    if (how != ending::returned && registered_) [[unlikely]]
+        home().registry().count_end(how);
+    if (how == ending::failed) [[unlikely]] {
         // Relaxed: published with `done`. A cancel() request has silenced the report (as in asyncio), but not of what comes after it.
         retrieved_.store(delivered || (end_flags_ & spoken_for) != 0, std::memory_order_relaxed);
         // The report, if there has to be one, may come after the runtime is gone.

@@ -35,6 +35,11 @@ aya::task<> search(pipeline* stages, tally const* counts, bool progress) {
     auto line = aya::create_task(show_progress(stages, counts));
     co_await stages->run();
     line.cancel();
+    try {
+        co_await line;
+    } catch (aya::cancelled_error const&) {
+        // It was this function that asked.
+    }
 }
 
 // Content is read from many files at a time.
@@ -74,9 +79,6 @@ int run(options const& chosen) {
         aya::run(search(&stages, &counts, progress), runtime);
     } catch (aya::keyboard_interrupt const&) {
         interrupted = true;
-    }
-    if (progress) {
-        clear_progress();
     }
     auto const results = sorted_results(found, files.linked_files(), chosen.hard_links);
     print(results, chosen.format);

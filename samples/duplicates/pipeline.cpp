@@ -84,25 +84,31 @@ aya::task<> pipeline::run() {
 }
 
 aya::task<> pipeline::start(aya::task_group& stages, pipeline* self) {
-    stages.create_task(self->walk());
-    stages.create_task(self->several(self->readers_, &pipeline::read_heads, &self->heads_));
-    stages.create_task(self->several(self->workers_, &pipeline::hash_heads, &self->hashed_));
-    stages.create_task(self->sift_heads());
-    stages.create_task(self->several(self->readers_, &pipeline::hash_contents, &self->alike_));
-    stages.create_task(self->pair_up());
-    stages.create_task(self->several(self->readers_, &pipeline::compare, &self->compared_));
-    stages.create_task(self->collect());
+    stages.create_task(self->walk(), {.name = "walk"});
+    stages.create_task(self->several("read heads", self->readers_, &pipeline::read_heads, &self->heads_));
+    stages.create_task(self->several("hash heads", self->workers_, &pipeline::hash_heads, &self->hashed_));
+    stages.create_task(self->sift_heads(), {.name = "sift heads"});
+    stages.create_task(self->several("hash contents", self->readers_, &pipeline::hash_contents, &self->alike_));
+    stages.create_task(self->pair_up(), {.name = "pair up"});
+    stages.create_task(self->several("compare", self->readers_, &pipeline::compare, &self->compared_));
+    stages.create_task(self->collect(), {.name = "collect"});
     co_return;
+}
+
+// Named, for those who look inside: AYA_TRACE, aya-ps.
+aya::task<> pipeline::one_of(std::string_view name, aya::task<> (pipeline::*stage)()) {
+    aya::current_task().set_name(name);
+    co_await (this->*stage)();
 }
 
 // A stage of several tasks: when the last of them has ended, the next stage learns that nothing more will
 // come.
 template <typename Item>
-aya::task<> pipeline::several(std::size_t tasks, aya::task<> (pipeline::*stage)(),
+aya::task<> pipeline::several(std::string_view name, std::size_t tasks, aya::task<> (pipeline::*stage)(),
                               aya::queue<Item>* next_queue) {
     std::vector<aya::task<>> same;
     for (std::size_t i = 0; i < tasks; ++i) {
-        same.push_back((this->*stage)());
+        same.push_back(one_of(name, stage));
     }
     co_await aya::gather(std::move(same));
     next_queue->shutdown();

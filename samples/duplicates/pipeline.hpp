@@ -43,8 +43,9 @@ public:
 
 private:
     static aya::task<> start(aya::task_group& stages, pipeline* self);
+    aya::task<> one_of(std::string_view name, aya::task<> (pipeline::*stage)());
     template <typename Item>
-    aya::task<> several(std::size_t tasks, aya::task<> (pipeline::*stage)(), aya::queue<Item>* next);
+    aya::task<> several(std::string_view name, std::size_t tasks, aya::task<> (pipeline::*stage)(), aya::queue<Item>* next);
 
     aya::task<> walk();
     aya::task<> read_heads();

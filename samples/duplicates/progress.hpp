@@ -9,10 +9,7 @@
 
 namespace duplicates {
 
-// Draws the line ten times a second until it is cancelled.
+// Draws the line ten times a second until it is cancelled, and removes it then.
 aya::task<> show_progress(pipeline const* stages, tally const* counts);
-
-// Makes room for whatever is printed next.
-void clear_progress();
 
 }  // namespace duplicates

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -253,5 +254,14 @@ TEST_CASE("runtime_options: timers, virtual time and the end are the same with l
             CHECK(rt.block_on(body) == 90);
             (void)rt.spawn(test::forever());
         }
+    }
+}
+
+TEST_CASE("runtime_options: a dump_signal that cannot be handled is refused") {
+    aya::runtime_options options;
+    for (int const bad : {-1, SIGKILL, SIGSTOP, 1000}) {
+        options.dump_signal = bad;
+        std::string const why = refusal(options);
+        CHECK(why == "aya::runtime_options::dump_signal: " + std::to_string(bad) + " is no signal that can be handled");
     }
 }

@@ -9,6 +9,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -146,19 +147,12 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
-        queue_core& core = queue_->core_;
-        core.mutex.lock();
-        if (core.shut_down) {
-            core.mutex.unlock();
-            throw queue_shut_down();
-        }
-        if (!core.has_room(queue_->items_.size())) {
-            suspend_on(core.putters, *h.promise().task, h);
-            return true;
-        }
-        store_and_unlock();
-        return false;
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        if (store_now())
+            return false;
+        h.promise().where = where;
+        suspend_on(queue_->core_.putters, *h.promise().task, h);
+        return true;
     }
     void await_resume() {
         if (!suspended())
@@ -188,8 +182,24 @@ public:
         store_and_unlock();
     }
 
+    void describe(wait_description& d) const noexcept override { d.inside("queue::put", queue_); }
+
 private:
     friend basic_queue;
+
+    // False, and the lock is held, when there is no room.
+    bool store_now() {
+        queue_core& core = queue_->core_;
+        core.mutex.lock();
+        if (core.shut_down) {
+            core.mutex.unlock();
+            throw queue_shut_down();
+        }
+        if (!core.has_room(queue_->items_.size()))
+            return false;
+        store_and_unlock();
+        return true;
+    }
 
     // With the lock held. When there is no memory for the item, it is not stored, and the caller has the exception.
     void store_and_unlock() {
@@ -222,7 +232,26 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        if (take_now())
+            return false;
+        h.promise().where = where;
+        suspend_on(queue_->core_.getters, *h.promise().task, h);
+        return true;
+    }
+    T await_resume() {
+        if (suspended())
+            finish();
+        return std::move(*item_);
+    }
+
+    void describe(wait_description& d) const noexcept override { d.inside("queue::get", queue_); }
+
+private:
+    friend basic_queue;
+
+    // False, and the lock is held, when there is nothing.
+    bool take_now() {
         queue_core& core = queue_->core_;
         core.mutex.lock();
         if (!queue_->items_.empty()) {
@@ -235,23 +264,14 @@ public:
             }
             core.mutex.unlock();
             wake(putter);
-            return false;
+            return true;
         }
         if (core.shut_down) {
             core.mutex.unlock();
             throw queue_shut_down();
         }
-        suspend_on(core.getters, *h.promise().task, h);
-        return true;
+        return false;
     }
-    T await_resume() {
-        if (suspended())
-            finish();
-        return std::move(*item_);
-    }
-
-private:
-    friend basic_queue;
 
     void finish() {
         task_state& self = task();

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1::detail {
@@ -67,6 +68,7 @@ private:
     void release() noexcept;
     static void notified(completion& c, task_state& t) noexcept;
     static void fired(timer& t) noexcept;
+    void describe_to(wait_description& d) noexcept;
     [[nodiscard]] waiter* offer(member& m, bool first) noexcept;
     [[nodiscard]] item take(member* m);
 
@@ -89,10 +91,13 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) noexcept {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     item await_resume() { return finish(); }
+
+    void describe(wait_description& d) const noexcept override;
 
 protected:
     item finish();

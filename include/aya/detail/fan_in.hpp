@@ -71,6 +71,7 @@ private:
         return rule_ == fan_in_rule::gather_values || rule_ == fan_in_rule::gather_outcomes;
     }
     verdict request_cancel(cancel_walk& walk) noexcept override;
+    void describe(wait_description& d) const noexcept override;
     [[nodiscard]] bool ends_early(task_state const& t) const noexcept;
     [[nodiscard]] bool count_end(task_state& t) noexcept;
     void stop_watching() noexcept;

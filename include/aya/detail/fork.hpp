@@ -137,6 +137,7 @@ private:
     void destroy_last() noexcept;
     static void run_rest(ready& r) noexcept;
     [[nodiscard]] suspension::verdict request_cancel(cancel_walk& walk) noexcept;
+    void describe(wait_description& d) const noexcept;
     /// The parent's turn, when it is not taken at once; the node itself may be queued as the rest of its children.
     struct parent_turn final : ready {
         explicit parent_turn(fork_node& n) noexcept : ready(&run_parent), node(&n) {}
@@ -147,6 +148,7 @@ private:
     struct node_suspension final : suspension {
         explicit node_suspension(fork_node& n) noexcept : node(&n) {}
         verdict request_cancel(cancel_walk& walk) noexcept override { return node->request_cancel(walk); }
+        void describe(wait_description& d) const noexcept override { node->describe(d); }
         fork_node* node;
     };
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1::detail {
@@ -24,7 +25,8 @@ public:
     bool await_ready() const noexcept { return target_->done(); }
 
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
 
@@ -39,6 +41,7 @@ protected:
 private:
     static void notified(completion& c, task_state&) noexcept;
     verdict request_cancel(cancel_walk& walk) noexcept final;
+    void describe(wait_description& d) const noexcept final;
     bool suspend(task_state& waiter, std::coroutine_handle<> h);
     void finish_suspended_wait();
 

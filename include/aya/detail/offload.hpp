@@ -14,6 +14,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -79,6 +80,7 @@ protected:
 
 private:
     enum class stage : std::uint8_t { queued, running, done, abandoned };
+    struct trace; // where to note when the call was made
 
     static void run_job(ready& r) noexcept;
     void make_call() noexcept;
@@ -89,6 +91,7 @@ private:
     task_state* waiter_ = nullptr;
     clock_source* clock_ = nullptr;    // of the waiting task's runtime, which exists until the job is done or abandoned
     context_block* context_ = nullptr; // the job's until it runs
+    trace* trace_ = nullptr;           // while a trace is recorded
 };
 
 template <class F, class... Arguments>
@@ -154,7 +157,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         suspend(*h.promise().task, h);
     }
 
@@ -164,6 +168,7 @@ protected:
 
 private:
     verdict request_cancel(cancel_walk&) noexcept final;
+    void describe(wait_description& d) const noexcept final;
     void suspend(task_state& waiter, std::coroutine_handle<> h);
 
     task_state* waiter_ = nullptr;

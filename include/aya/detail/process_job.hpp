@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -105,7 +106,8 @@ public:
 
     bool await_ready() const noexcept { return job_->error != nullptr; } // the arguments could not be encoded
     template <task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         suspend(*h.promise().task, h);
     }
 
@@ -117,6 +119,7 @@ protected:
 
 private:
     verdict request_cancel(cancel_walk&) noexcept final;
+    void describe(wait_description& d) const noexcept final { d.what = "to_process"; }
     void suspend(task_state& waiter, std::coroutine_handle<> h);
 
     task_state* waiter_ = nullptr;

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -112,9 +113,12 @@ struct promise_base {
     std::coroutine_handle<> continuation; // the coroutine that awaits this one; null for a task's outermost one
     task_pointer task;
     std::exception_ptr error;
+    // The co_await that it has come to, for those who look from outside; before the first one, where it is written. Each await_suspend() of the
+    // library notes it: the default of its last parameter is the place of the co_await.
+    std::source_location where;
 
     std::suspend_always initial_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { error = std::current_exception(); }
+    void unhandled_exception() noexcept; // lib/task/snapshot.cpp
 
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
@@ -162,7 +166,7 @@ struct promise_result<void> : promise_base {
 
 template <class T>
 struct promise final : promise_result<T> {
-    aya::task<T> get_return_object() noexcept; // in task.hpp
+    aya::task<T> get_return_object(std::source_location here = std::source_location::current()) noexcept; // in task.hpp
     final_awaiter final_suspend() const noexcept { return {}; }
 };
 

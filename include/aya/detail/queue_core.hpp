@@ -82,13 +82,16 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     void await_resume() {
         if (suspended() && finish_wait().cancelled)
             task().throw_cancelled();
     }
+
+    void describe(wait_description& d) const noexcept override { d.inside("queue::join", queue_); }
 
 private:
     bool suspend(task_state& task, std::coroutine_handle<> h) noexcept;

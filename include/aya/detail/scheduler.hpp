@@ -6,6 +6,7 @@
 #include <aya/detail/task_state.hpp>
 #include <aya/time.hpp>
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
 
@@ -40,6 +41,12 @@ public:
     [[nodiscard]] runtime_core& owner() const noexcept { return *owner_; }
 
     [[nodiscard]] bool debug() const noexcept { return debug_; }
+    /// Whether each step goes by runtime_core::run_watched(): debug mode, histograms, a trace. May change at any time. Of base().
+    [[nodiscard]] bool watched() const noexcept {
+        // Relaxed: from some step on, soon after it is set.
+        return watched_.load(std::memory_order_relaxed);
+    }
+    void watch(bool on) noexcept { watched_.store(on, std::memory_order_relaxed); }
 
     /// Whether its tasks run on an executor outside (lib/executors/elsewhere.hpp); then only their steps can be scheduled here.
     [[nodiscard]] bool is_elsewhere() const noexcept { return base_ != this; }
@@ -58,6 +65,7 @@ private:
     runtime_core* owner_;
     scheduler* base_;
     bool debug_;
+    std::atomic<bool> watched_{false};
 };
 
 /// What a thread that runs tasks knows of itself.

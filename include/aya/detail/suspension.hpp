@@ -2,12 +2,37 @@
 // The two things that others leave with a task: what it waits for, and who wants to hear of its end.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 namespace aya::inline v1::detail {
 
 class task_state;
 
 /// Tasks that a cancel request still has to reach. See lib/task/cancel_walk.hpp.
 class cancel_walk;
+
+/// What a waiting task waits for, for people to read.
+struct wait_description {
+    static constexpr std::int64_t no_time = INT64_MAX;
+
+    char const* what = "something outside"; ///< a literal
+    void const* object = nullptr;           ///< only an address
+    std::size_t count = 0;                  ///< of tasks, where it waits for several
+    std::int64_t until = no_time;           ///< on the runtime's clock, in nanoseconds
+    bool from_outside = true;               ///< the world may end the wait, not only other tasks and timers
+
+    /// A task that is awaited.
+    void add(task_state& awaited) noexcept;
+    void inside(char const* w, void const* o = nullptr) noexcept {
+        what = w;
+        object = o;
+        from_outside = false;
+    }
+
+    struct awaited_tasks; // lib/task/snapshot.hpp
+    awaited_tasks* tasks = nullptr;
+};
 
 /// What a waiting task waits for, as a canceller sees it. Lives in the awaiter, inside the coroutine frame.
 class suspension {
@@ -20,6 +45,10 @@ public:
 
     /// Called with the task's lock held, so the awaiter cannot go away meanwhile. Takes the source's lock.
     virtual verdict request_cancel(cancel_walk& walk) noexcept = 0;
+
+    /// For task trees and reports. As request_cancel(), with the task's lock held; but nothing is claimed here, so a primitive that may go away once it
+    /// has woken its waiters must not be touched. Takes no other task's lock.
+    virtual void describe(wait_description& d) const noexcept;
 
     suspension(suspension const&) = delete;
     suspension& operator=(suspension const&) = delete;

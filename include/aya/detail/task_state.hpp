@@ -187,6 +187,7 @@ private:
     friend class fork_node;
     friend class promoted_child;
     friend class scheduler;
+    friend class task_inspector;
     friend class task_registry;
     friend context_block*& current_context();
     friend void run_in_context(task_state& t, aya::context const& c) noexcept;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -231,7 +232,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <aya::detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         if (!this->begin(*h.promise().task, h))
             return false;
         try {

@@ -7,6 +7,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <source_location>
 
 namespace aya::inline v1 {
 
@@ -64,7 +65,8 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     std::size_t await_resume() {
@@ -72,6 +74,7 @@ public:
             finish();
         return index_;
     }
+    void describe(detail::wait_description& d) const noexcept override { d.inside("barrier::wait", barrier_); }
 
 private:
     friend barrier;

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -57,10 +58,12 @@ public:
 
     bool await_ready() const noexcept { return false; }
     template <detail::task_promise Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) {
+    void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         suspend(*h.promise().task, h);
     }
     void await_resume() { finish(); }
+    void describe(detail::wait_description& d) const noexcept override { d.inside("condition_variable::wait", condition_); }
 
 private:
     friend condition_variable;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <source_location>
 
 namespace aya::inline v1 {
 
@@ -39,13 +40,16 @@ public:
 
     bool await_ready() const noexcept { return event_->is_set(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     void await_resume() {
         if (suspended())
             finish();
     }
+
+    void describe(detail::wait_description& d) const noexcept override { d.inside("event::wait", event_); }
 
 private:
     bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;

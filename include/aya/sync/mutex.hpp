@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1 {
@@ -91,7 +92,8 @@ public:
 
     bool await_ready() noexcept { return mutex_->try_lock(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     guard await_resume() {
@@ -99,6 +101,8 @@ public:
             finish();
         return guard(*mutex_);
     }
+
+    void describe(detail::wait_description& d) const noexcept override { d.inside("mutex::lock", mutex_); }
 
 private:
     bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;

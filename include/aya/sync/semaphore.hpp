@@ -7,6 +7,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <source_location>
 #include <utility>
 
 namespace aya::inline v1 {
@@ -90,7 +91,8 @@ public:
 
     bool await_ready() noexcept { return semaphore_->try_acquire(); }
     template <detail::task_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) {
+    bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
+        h.promise().where = where;
         return suspend(*h.promise().task, h);
     }
     permit await_resume() {
@@ -98,6 +100,8 @@ public:
             finish();
         return permit(*semaphore_);
     }
+
+    void describe(detail::wait_description& d) const noexcept override { d.inside("semaphore::acquire", semaphore_); }
 
 private:
     bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;

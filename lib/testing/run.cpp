@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "testing/leaks.hpp"
+
+#include <aya/errors.hpp>
+#include <aya/runtime.hpp>
+#include <aya/task_tree.hpp>
+#include <aya/testing.hpp>
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace aya::inline v1::detail {
+
+std::map<int, std::string> open_descriptors() {
+    std::map<int, std::string> all;
+    std::error_code error;
+    std::filesystem::directory_iterator const folder("/proc/self/fd", error);
+    if (error)
+        return all;
+    for (auto const& entry : folder) {
+        std::string const target = std::filesystem::read_symlink(entry.path(), error).string();
+        if (!error && target.find("/proc/") != 0) // the folder itself
+            all[std::atoi(entry.path().filename().c_str())] = target;
+    }
+    return all;
+}
+
+std::string leftovers(runtime& rt) {
+    std::string text;
+    if (task_tree const tree = capture_tasks(rt); !tree.tasks.empty())
+        text += fmt::format("tasks are left: {}", tree.text());
+    if (std::size_t const timers = rt.metrics().timers; timers != 0)
+        text += fmt::format("{} timer{} left\n", timers, timers == 1 ? " is" : "s are");
+    return text;
+}
+
+namespace {
+
+/// Ends a test that takes too long.
+class time_limit {
+public:
+    time_limit(runtime& rt, std::chrono::nanoseconds limit) : runtime_(rt), limit_(limit), thread_([this] { watch(); }) {}
+    ~time_limit() { stop(); }
+    time_limit(time_limit const&) = delete;
+    time_limit& operator=(time_limit const&) = delete;
+
+    /// The test has ended. The task tree of the moment when its time was over, or nothing.
+    std::string stop() {
+        {
+            std::lock_guard const guard(mutex_);
+            over_ = true;
+        }
+        changed_.notify_all();
+        if (thread_.joinable())
+            thread_.join();
+        return tree_;
+    }
+
+private:
+    void watch() {
+        constexpr auto grace = std::chrono::seconds(10);
+        std::unique_lock lock(mutex_);
+        if (changed_.wait_for(lock, limit_, [&] { return over_; }))
+            return;
+        tree_ = capture_tasks(runtime_).text();
+        runtime_.stop();
+        if (changed_.wait_for(lock, grace, [&] { return over_; }))
+            return;
+        std::fprintf(stderr, "aya::testing: the test's time is over, and one of its steps does not end\n%s", tree_.c_str());
+        std::abort();
+    }
+
+    runtime& runtime_;
+    std::chrono::nanoseconds const limit_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool over_ = false;
+    std::string tree_;
+    std::thread thread_;
+};
+
+} // namespace
+
+} // namespace aya::inline v1::detail
+
+namespace aya::inline v1::testing {
+
+namespace {
+
+std::string name_of(test_options const& o) { return o.workers == 0 ? "an event loop" : fmt::format("{} worker{}", o.workers, o.workers == 1 ? "" : "s"); }
+
+} // namespace
+
+void run(test_options options, std::function<task<>()> body) {
+    auto const descriptors = detail::open_descriptors();
+    std::string left;
+    {
+        runtime_options how;
+        how.scheduler = options.workers == 0 ? scheduler_kind::event_loop : scheduler_kind::thread_pool;
+        how.workers = options.workers;
+        how.virtual_time = options.virtual_time;
+        how.debug = options.debug;
+        runtime rt(how);
+        task_handle<> const test = rt.spawn(body(), {.name = "test"});
+        {
+            detail::time_limit limit(rt, options.time_limit);
+            try {
+                rt.wait(test);
+            } catch (invalid_state_error const&) {
+                std::string const tree = limit.stop();
+                if (tree.empty())
+                    throw;
+                throw test_failure(fmt::format("the test takes longer than {:.3f} s ({}): {}",
+                                               std::chrono::duration<double>(options.time_limit).count(), name_of(options), tree));
+            }
+        }
+        test.result();
+        if (options.check_leaks)
+            left = detail::leftovers(rt);
+    }
+    if (!options.check_leaks)
+        return;
+    for (auto const& [number, target] : detail::open_descriptors())
+        if (auto const before = descriptors.find(number); before == descriptors.end() || before->second != target)
+            left += fmt::format("descriptor {} is still open: {}\n", number, target);
+    if (!left.empty())
+        throw test_failure(fmt::format("the test has ended, and left something behind ({}): {}", name_of(options), left));
+}
+
+void run_everywhere(test_options options, std::function<task<>()> body) {
+    for (std::size_t const workers : {0U, 1U, 2U, 8U}) {
+        options.workers = workers;
+        run(options, body);
+    }
+}
+
+void require(bool condition, std::string const& what) {
+    if (!condition)
+        throw test_failure(what);
+}
+
+} // namespace aya::inline v1::testing

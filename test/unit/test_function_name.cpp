@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/function_name.hpp"
+#include "inspect/json.hpp"
+
+#include <doctest/doctest.h>
+
+using aya::detail::function_name;
+
+TEST_CASE("function_name: what g++ and clang call coroutines, without what nobody reads") {
+    CHECK(function_name("aya::v1::task<int> ns::outer()") == "ns::outer");
+    CHECK(function_name("void ns::outer(outer()::_ZN2ns5outerEv.Frame*)") == "ns::outer");
+    CHECK(function_name("task<void> ns::s::member(int) const") == "ns::s::member");
+    CHECK(function_name("void ns::s::member(ns::s::member(int) const::_ZNK2ns1s6memberEi.Frame*)") == "ns::s::member");
+    CHECK(function_name("task<void> ns::invoke(F, int) [with F = task<void> (*)(int)]") == "ns::invoke");
+    CHECK(function_name("task<void> ns::invoke(F, int) [F = (lambda at x.cpp:18:23)]") == "ns::invoke");
+    CHECK(function_name("aya::v1::task<std::vector<int, std::allocator<int> > > list(std::pair<int, int>)") == "list");
+    CHECK(function_name("{anonymous}::f(int)") == "f");
+    CHECK(function_name("aya::task<> (anonymous namespace)::f(int)") == "f");
+    CHECK(function_name("void ns::outer()::<lambda(int)>::operator()(ns::outer()::<lambda(int)>::_ZZN2ns5outerEvENKUliE_clEi.Frame*)") ==
+          "ns::outer()::<lambda>");
+    CHECK(function_name("ns::outer()::<lambda(int)>") == "ns::outer()::<lambda>");
+    CHECK(function_name("auto ns::outer()::(anonymous class)::operator()(int) const") == "ns::outer()::<lambda>");
+    CHECK(function_name("void aya::v1::task_group::exit(aya::v1::task_group::exit()::_ZN3aya2v110task_group4exitEv.Frame*)") ==
+          "aya::task_group::exit");
+    CHECK(function_name("") == "");
+}
+
+TEST_CASE("is_plumbing, file_name") {
+    CHECK(aya::detail::is_plumbing(function_name("aya::v1::task<int> aya::v1::detail::invoke_stored(F, Arguments ...) [with F = int]")));
+    CHECK_FALSE(aya::detail::is_plumbing("aya::run_task_group"));
+    CHECK(aya::detail::file_name("../../samples/a.cpp") == "samples/a.cpp");
+    CHECK(aya::detail::file_name("/a/../b.cpp") == "/a/../b.cpp");
+}
+
+TEST_CASE("json_writer: nesting, commas, and text of every kind") {
+    aya::detail::json_writer out;
+    out.begin_object().key("a").number(1U).key("b").begin_array().number(0.5).string("x").begin_object().end_object().end_array();
+    out.key("c").boolean(true).end_object();
+    CHECK(out.text() == R"({"a":1,"b":[0.5,"x",{}],"c":true})");
+    aya::detail::json_writer text;
+    text.string("\"\\\n\x01\xc3\xa4\xff\xe2\x82");
+    CHECK(text.text() == "\"\\\"\\\\\\n\\u0001\xc3\xa4\\u00ff\\u00e2\\u0082\"");
+}

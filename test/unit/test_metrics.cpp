@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/harness.hpp"
+
+#include "inspect/histogram.hpp"
+
+#include <aya/aya.hpp>
+#include <aya/trace.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+aya::task<> nothing() { co_return; }
+
+aya::task<> some_of_each() {
+    co_await aya::create_task(nothing);
+    auto const waiting = aya::create_task(test::forever);
+    auto const failing = aya::create_task([]() -> aya::task<> {
+        throw std::runtime_error("expected");
+        co_return;
+    });
+    bool const failed = co_await test::throws<std::runtime_error>(failing);
+    CHECK(failed);
+    waiting.cancel();
+    bool const cancelled = co_await test::throws<aya::cancelled_error>(waiting);
+    CHECK(cancelled);
+}
+
+std::uint64_t steps_of(aya::runtime_metrics const& m) {
+    return std::accumulate(m.workers.begin(), m.workers.end(), std::uint64_t{0}, [](std::uint64_t n, auto const& w) { return n + w.steps; });
+}
+
+bool contains(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("metrics: tasks by their ends, steps, timers, pools") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        aya::runtime_metrics const before = rt.metrics();
+        CHECK(before.tasks_spawned == 0);
+        CHECK(before.workers.size() == rt.worker_count());
+        rt.block_on(some_of_each);
+        aya::runtime_metrics const after = rt.metrics();
+        CHECK(after.tasks_spawned == 4);
+        CHECK(after.tasks_completed == 4);
+        CHECK(after.tasks_cancelled == 1);
+        CHECK(after.tasks_failed == 1);
+        CHECK(after.tasks_alive == 0);
+        CHECK(steps_of(after) >= 4);
+        CHECK(after.injected == 0);
+        CHECK_FALSE(after.step_time);
+        rt.block_on([](aya::runtime* of) -> aya::task<> {
+            auto const sleeper = aya::create_task([]() -> aya::task<> { co_await aya::sleep(1h); });
+            co_await aya::to_thread([] {});
+            co_await aya::to_cpu([] {});
+            bool const armed = co_await test::eventually([of] { return of->metrics().timers == 1; });
+            CHECK(armed);
+            aya::runtime_metrics const m = of->metrics();
+            CHECK(m.tasks_alive == 2);
+            CHECK(m.blocking_threads == 1);
+            CHECK(m.blocking_queued == 0);
+            CHECK(m.cpu_threads != 0);
+            sleeper.cancel();
+            bool const over = co_await test::throws<aya::cancelled_error>(sleeper);
+            CHECK(over);
+            CHECK(of->metrics().timers == 0);
+        }, &rt);
+    });
+}
+
+TEST_CASE("metrics: workers are busy or asleep") {
+    aya::runtime rt({.workers = 1});
+    rt.block_on([]() -> aya::task<> { co_await aya::sleep(20ms); });
+    aya::runtime_metrics const m = rt.metrics();
+    CHECK(m.workers[0].parks >= 1);
+    CHECK(m.workers[0].idle >= 10ms);
+    CHECK(m.workers[0].busy > 0ns);
+}
+
+TEST_CASE("metrics: histograms, and the text for Prometheus") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        rt.block_on(some_of_each);
+        aya::runtime_metrics const m = rt.metrics();
+        REQUIRE(m.step_time);
+        REQUIRE(m.scheduling_delay);
+        CHECK(m.step_time->count >= 4);
+        CHECK(m.scheduling_delay->count >= 1);
+        CHECK(m.step_time->counts.size() == m.step_time->bounds.size() + 1);
+        CHECK(m.step_time->quantile(0.5) > 0);
+        CHECK(m.step_time->quantile(1) >= m.step_time->quantile(0.5));
+        std::string const text = m.prometheus("my");
+        CHECK(contains(text, "# TYPE my_tasks_spawned_total counter\nmy_tasks_spawned_total{runtime=\"x\\\"y\"} 4\n"));
+        CHECK(contains(text, "my_worker_steps_total{runtime=\"x\\\"y\",worker=\"0\"} "));
+        CHECK(contains(text, "my_step_seconds_bucket{runtime=\"x\\\"y\",le=\"+Inf\"} " + std::to_string(m.step_time->count) + "\n"));
+    }, {.histograms = true, .name = "x\"y"});
+}
+
+TEST_CASE("histogram: intervals double from a microsecond") {
+    aya::detail::histogram h;
+    for (auto const time : {0ns, 999ns, 1000ns, 1999ns, 2000ns, std::chrono::nanoseconds(10s), -1ns})
+        h.add(time);
+    auto const seen = h.read();
+    CHECK(seen.counts[0] == 3);
+    CHECK(seen.counts[1] == 2);
+    CHECK(seen.counts[2] == 1);
+    CHECK(seen.counts.back() == 1);
+    CHECK(seen.count == 7);
+    CHECK(seen.bounds[0] == doctest::Approx(1e-6));
+    CHECK(seen.bounds[1] == doctest::Approx(2e-6));
+    CHECK(aya::time_histogram().quantile(0.5) == 0);
+}
+
+TEST_CASE("traces: steps, jobs and spans; nothing without start_trace()") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        CHECK_THROWS_AS((void)aya::trace_text(rt), aya::invalid_state_error);
+        auto body = []() -> aya::task<> {
+            aya::trace_span const span("a span");
+            co_await aya::create_task(nothing(), {.name = "named \"task\""});
+            co_await aya::to_thread([] {});
+        };
+        rt.block_on(body); // not recorded
+        aya::start_trace(rt, 100);
+        rt.block_on(body);
+        aya::stop_trace(rt);
+        std::string const text = aya::trace_text(rt);
+        CHECK(contains(text, "\"name\":\"named \\\"task\\\"\",\"cat\":\"step\""));
+        CHECK(contains(text, "\"cat\":\"job\""));
+        CHECK(contains(text, "{\"ph\":\"b\",\"name\":\"a span\",\"cat\":\"span\""));
+        CHECK(contains(text, "\"events_lost\":0"));
+        rt.block_on(body);
+        CHECK(aya::trace_text(rt).size() < text.size() + 400); // a few threads may have ended their sleep
+        aya::start_trace(rt, 1);
+        rt.block_on(body);
+        CHECK_FALSE(contains(aya::trace_text(rt), "\"events_lost\":0}"));
+        CHECK_THROWS_AS(aya::write_trace(rt, "/nowhere/trace.json"), std::system_error);
+    });
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/harness.hpp"
+
+#include <aya/aya.hpp>
+#include <aya/track.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <ranges>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <pty.h>
+#include <unistd.h>
+
+namespace {
+
+// What was written to a descriptor until now.
+std::string written(int descriptor) {
+    std::string all;
+    char part[4096];
+    for (ssize_t got = ::read(descriptor, part, sizeof part); got > 0; got = ::read(descriptor, part, sizeof part))
+        all.append(part, static_cast<std::size_t>(got));
+    return all;
+}
+
+struct pipe_ends {
+    pipe_ends() { REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0); }
+    ~pipe_ends() {
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
+    int ends[2];
+};
+
+bool contains(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("track: a range gives its elements, and plain lines where no terminal is") {
+    pipe_ends p;
+    std::vector<int> numbers(100, 1);
+    int sum = 0;
+    for (int& n : aya::track(numbers, {.label = "adding", .unit = "numbers", .descriptor = p.ends[1]}))
+        sum += n;
+    CHECK(sum == 100);
+    std::string const text = written(p.ends[0]);
+    CHECK(text.starts_with("adding: 10 of 100 numbers, 10 %"));
+    CHECK(contains(text, "adding: 90 of 100 numbers, 90 %"));
+    CHECK(contains(text, "adding: 100 of 100 numbers, 100 %"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 10);
+}
+
+TEST_CASE("track: an unknown total, and a temporary range") {
+    pipe_ends p;
+    int sum = 0;
+    for (int const n : aya::track(std::vector{1, 2, 3} | std::views::filter([](int i) { return i != 2; }), {.descriptor = p.ends[1]}))
+        sum += n;
+    CHECK(sum == 4);
+    CHECK(written(p.ends[0]).starts_with("2"));
+}
+
+TEST_CASE("track: a stream gives what its source gives") {
+    static pipe_ends* p;
+    pipe_ends mine;
+    p = &mine;
+    test::everywhere([]() -> aya::task<> {
+        auto source = []() -> aya::async_generator<int> {
+            for (int i = 1; i <= 4; ++i) {
+                co_await aya::yield();
+                co_yield i;
+            }
+        };
+        auto tracked = aya::track(source(), {.label = "stream", .total = 4, .descriptor = p->ends[1]});
+        int sum = 0;
+        while (auto n = co_await tracked.next())
+            sum += *n;
+        CHECK(sum == 10);
+        std::string const text = written(p->ends[0]);
+        CHECK(contains(text, "stream: 1 of 4, 25 %"));
+        CHECK(contains(text, "stream: 4 of 4, 100 %"));
+    });
+}
+
+TEST_CASE("progress: a bar on a terminal, from any thread; the last state is written") {
+    int terminal = -1, shown = -1;
+    struct winsize size {
+        24, 80, 0, 0
+    };
+    REQUIRE(::openpty(&terminal, &shown, nullptr, nullptr, &size) == 0);
+    ::fcntl(terminal, F_SETFL, O_NONBLOCK);
+    {
+        aya::progress bar({.label = "hashing", .total = 1000, .descriptor = shown});
+        bar.advance();
+        std::string const first = written(terminal);
+        CHECK(first.starts_with("\r\033[Khashing [  "));
+        CHECK(contains(first, "] 1 of 1000, 0 %"));
+        test::thread_crew crew;
+        for (int i = 0; i < 3; ++i)
+            crew.add([&] {
+                for (int k = 0; k < 333; ++k)
+                    bar.advance();
+            });
+        crew.join();
+        bar.clear();
+        CHECK(bar.done() == 1000);
+    }
+    std::string const last = written(terminal);
+    {
+        aya::progress gone({.label = "gone", .descriptor = shown});
+        gone.advance();
+        gone.discard();
+    }
+    CHECK(written(terminal).ends_with("\r\033[K"));
+    CHECK(contains(last, "hashing [========="));
+    CHECK(contains(last, "] 1000 of 1000, 100 %"));
+    CHECK(last.ends_with("\r\n"));
+    ::close(terminal);
+    ::close(shown);
+}
