@@ -252,24 +252,8 @@ void thread_pool::require_worker() {
     }
 }
 
-void thread_pool::run_worker(worker& w, bool woken) noexcept {
-    w.awake_since.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed); // a figure, for metrics
-    setup_.worker_starts(w.index);
-    enter_thread(w);
-    if (woken)
-        awake(w);
-    while (ready* const r = next(w)) {
-        w.watch_period = shortest_watch;
-        if (watched()) [[unlikely]]
-            owner().run_watched(*r, r->run);
-        else
-            r->run(*r);
-    }
-    leave_thread();
-    setup_.worker_stops(w.index);
-}
-
-ready* thread_pool::next(worker& w) noexcept {
+// Part of the loop below, whatever the compiler thinks of its size: a call more a step is a part of a spawn.
+[[gnu::always_inline]] inline ready* thread_pool::next(worker& w) noexcept {
     std::uint64_t const tick = w.steps.add(1);
     if (--w.lane.turns_left == 0) [[unlikely]] {
         w.lane.turns_left = fork_lane::fairness_interval;
@@ -291,6 +275,23 @@ ready* thread_pool::next(worker& w) noexcept {
     if (ready* const r = w.lane.deque.pop())
         return r;
     return search(w);
+}
+
+void thread_pool::run_worker(worker& w, bool woken) noexcept {
+    w.awake_since.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed); // a figure, for metrics
+    setup_.worker_starts(w.index);
+    enter_thread(w);
+    if (woken)
+        awake(w);
+    while (ready* const r = next(w)) {
+        w.watch_period = shortest_watch;
+        if (watched()) [[unlikely]]
+            owner().run_watched(*r, r->run);
+        else
+            r->run(*r);
+    }
+    leave_thread();
+    setup_.worker_stops(w.index);
 }
 
 // Out of work again: did the last theft keep this worker busy for longer than it cost? If not, it steals again only when it is called,
