@@ -56,6 +56,12 @@ T run(task<T> main, runtime_options options = {}) {
     return detail::run_main(r, std::move(main));
 }
 
+/// run(gather(...)), run(timeout(1s, f)).
+template <detail::operation Operation>
+auto run(Operation o, runtime_options options = {}) {
+    return run(detail::run_operation(std::move(o)), std::move(options));
+}
+
 /// run(f, args...): the callable and its arguments live until the end.
 template <class F, class... Arguments>
     requires detail::coroutine_function<F, Arguments...>

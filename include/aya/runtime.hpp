@@ -2,6 +2,7 @@
 // runtime: the scheduler and its pools as an object, for programs that embed the library. run() is the short form.
 #pragma once
 
+#include <aya/detail/awaitable.hpp>
 #include <aya/detail/callable.hpp>
 #include <aya/executor.hpp>
 #include <aya/metrics.hpp>
@@ -50,6 +51,11 @@ public:
         start(handle, options.eager_start);
         return handle;
     }
+    /// spawn(gather(...)), spawn(timeout(1s, f)).
+    template <detail::operation Operation>
+    auto spawn(Operation o, create_task_options options = {}) {
+        return spawn(detail::run_operation(std::move(o)), options);
+    }
     template <class F, class... Arguments>
         requires detail::coroutine_function<F, Arguments...>
     auto spawn(F f, Arguments... arguments) {
@@ -65,6 +71,10 @@ public:
         task_handle<T> const handle = spawn(std::move(t));
         wait(handle);
         return detail::take_result(handle);
+    }
+    template <detail::operation Operation>
+    auto block_on(Operation o) {
+        return block_on(detail::run_operation(std::move(o)));
     }
     template <class F, class... Arguments>
         requires detail::coroutine_function<F, Arguments...>

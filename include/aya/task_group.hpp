@@ -50,6 +50,10 @@ public:
         home.fork_child(*state);
         return handle;
     }
+    template <detail::operation Operation>
+    task_handle<typename Operation::operation_result> create_task(Operation o, create_task_options options = {}) {
+        return create_task(detail::run_operation(std::move(o)), options);
+    }
     template <class F, class... Arguments>
         requires detail::coroutine_function<F, Arguments...>
     auto create_task(F f, Arguments... arguments) {

@@ -26,10 +26,6 @@ namespace detail {
 template <class Body>
 class timeout_operation;
 
-/// Ahead: the deadline was not over when it was computed, a moment ago, and the clock need not be read again. Refused: it was, and what
-/// is timed must not be started.
-enum class deadline_kind : unsigned char { any, ahead, refused };
-
 } // namespace detail
 
 /// A deadline for what runs inside it: once it passes, the task is cancelled there, and the scope turns that cancellation into
@@ -58,11 +54,11 @@ private:
     };
 
     /// `shown`: others than the operation around it know of it.
-    timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind, bool shown);
+    timeout_scope(std::optional<time_point> deadline, bool shown);
     ~timeout_scope() { leave(); }
 
     static void fired(detail::timer& t) noexcept;
-    void arm(detail::deadline_kind kind);
+    void arm();
     bool disarm() noexcept;
     void expire();
     bool finish() noexcept;
@@ -162,10 +158,12 @@ class [[nodiscard]] timeout_operation {
 public:
     using operation_result = typename Body::result;
 
-    timeout_operation(std::optional<time_point> deadline, deadline_kind kind, Body&& body)
-        : body_(std::move(body)), deadline_(deadline), kind_(kind) {}
+    /// Refused: there is no time left, and what is timed must not be started.
+    timeout_operation(std::optional<time_point> deadline, Body&& body, bool refused = false)
+        : body_(std::move(body)), deadline_(deadline), refused_(refused) {}
     timeout_operation(timeout_operation&& unawaited) noexcept(std::is_nothrow_move_constructible_v<Body>)
-        : body_(std::move(unawaited.body_)), deadline_(unawaited.deadline_), kind_(unawaited.kind_) {}
+        : body_(std::move(unawaited.body_)), deadline_(unawaited.deadline_), refused_(unawaited.refused_),
+          stage_(std::exchange(unawaited.stage_, stage::gone)) {}
     ~timeout_operation() {
         leave_body();
         if (stage_ == stage::entered)
@@ -175,9 +173,11 @@ public:
     bool await_ready() const noexcept { return false; }
     template <task_promise Promise>
     transfer_result await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
-        if (kind_ == deadline_kind::refused)
+        if (stage_ != stage::unawaited) [[unlikely]]
+            throw_invalid_state("aya::timeout: awaited after it was moved from or awaited already");
+        if (refused_)
             throw timeout_error();
-        ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, kind_, Body::takes_scope);
+        ::new (static_cast<void*>(&scope_)) timeout_scope(deadline_, Body::takes_scope);
         stage_ = stage::entered;
         try {
             ::new (static_cast<void*>(&awaiter_)) awaiter(body_.start(scope_));
@@ -219,7 +219,7 @@ public:
 
 private:
     using awaiter = typename Body::awaiter;
-    enum class stage : unsigned char { unawaited, entered, started };
+    enum class stage : unsigned char { unawaited, gone, entered, started };
 
     void leave_body() noexcept {
         if (stage_ != stage::started)
@@ -230,7 +230,7 @@ private:
 
     [[no_unique_address]] Body body_;
     std::optional<time_point> deadline_;
-    deadline_kind kind_;
+    bool refused_;
     stage stage_ = stage::unawaited;
     union {
         timeout_scope scope_; // from `entered` on
@@ -240,12 +240,10 @@ private:
     };
 };
 
-inline deadline_kind kind_of(duration d) noexcept { return d > duration::zero() ? deadline_kind::ahead : deadline_kind::any; }
-
 /// The arguments of timeout(f, args...) and timeout_at() as one body.
 template <class F, class... Arguments>
-auto run_with_deadline(std::optional<time_point> deadline, deadline_kind kind, F&& f, Arguments&&... arguments) {
-    return timeout_operation(deadline, kind, timed_call<F, Arguments...>(std::move(f), std::move(arguments)...));
+auto run_with_deadline(std::optional<time_point> deadline, F&& f, Arguments&&... arguments) {
+    return timeout_operation(deadline, timed_call<F, Arguments...>(std::move(f), std::move(arguments)...));
 }
 
 } // namespace detail
@@ -257,23 +255,21 @@ auto run_with_deadline(std::optional<time_point> deadline, deadline_kind kind, F
 template <class Representation, class Period, class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
 auto timeout(std::chrono::duration<Representation, Period> d, F f, Arguments... arguments) {
-    duration const limit = detail::to_duration(d);
-    return detail::run_with_deadline(detail::deadline_after(limit), detail::kind_of(limit), std::move(f), std::move(arguments)...);
+    return detail::run_with_deadline(detail::deadline_after(detail::to_duration(d)), std::move(f), std::move(arguments)...);
 }
 
 /// The same around one awaitable: `co_await timeout(1s, to_cpu(f))`. A task runs inside the current one. With no time left it is awaited all the
 /// same, and cancelled where it first suspends; wait_for() does not start it.
 template <class Representation, class Period, joinable T>
 auto timeout(std::chrono::duration<Representation, Period> d, T awaited) {
-    duration const limit = detail::to_duration(d);
-    return detail::timeout_operation(detail::deadline_after(limit), detail::kind_of(limit), detail::timed_wait<T>(std::move(awaited)));
+    return detail::timeout_operation(detail::deadline_after(detail::to_duration(d)), detail::timed_wait<T>(std::move(awaited)));
 }
 
 /// The same until a point on the runtime's clock; without one, until reschedule() gives one. Mirrors asyncio.timeout_at().
 template <class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
 auto timeout_at(std::optional<time_point> deadline, F f, Arguments... arguments) {
-    return detail::run_with_deadline(deadline, detail::deadline_kind::any, std::move(f), std::move(arguments)...);
+    return detail::run_with_deadline(deadline, std::move(f), std::move(arguments)...);
 }
 
 /// `co_await wait_for(f(), 3s)`: a task, a handle or a gather, for at most `d`. A task runs inside the current one; with no time left it
@@ -282,15 +278,11 @@ auto timeout_at(std::optional<time_point> deadline, F f, Arguments... arguments)
 template <joinable T, class Representation, class Period>
 auto wait_for(T awaited, std::chrono::duration<Representation, Period> d) {
     duration const limit = detail::to_duration(d);
-    detail::deadline_kind kind = detail::kind_of(limit);
-    if constexpr (!detail::is_handle<T>) {
-        if (kind != detail::deadline_kind::ahead) {
-            kind = detail::deadline_kind::refused;
-            if constexpr (detail::is_task<T>)
-                detail::discard(awaited);
-        }
-    }
-    return detail::timeout_operation(detail::deadline_after(limit), kind, detail::timed_wait<T>(std::move(awaited)));
+    bool const refused = !detail::is_handle<T> && limit <= duration::zero();
+    if constexpr (detail::is_task<T>)
+        if (refused)
+            detail::discard(awaited);
+    return detail::timeout_operation(detail::deadline_after(limit), detail::timed_wait<T>(std::move(awaited)), refused);
 }
 
 } // namespace aya::inline v1

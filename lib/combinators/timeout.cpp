@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scope's life is one word: active -> finished (the body left in time) or active -> expiring -> expired (the deadline won, and
-// has cancelled the task). Whoever makes the first move wins; the other one finds it made. A body that leaves while the scope is
-// expiring waits until the request is counted, and then takes it back.
+// The scope's life is one word: active -> finished (the body left in time) or active -> expiring -> expired (the deadline won, and has
+// cancelled the task). Who takes the timer out of its queue decides: the body that leaves, or the deadline, whose callback the body then waits
+// for before it takes the request back.
 #include <aya/timeout.hpp>
 
 #include "scheduler/timer_queue.hpp"
@@ -13,11 +13,11 @@
 
 namespace aya::inline v1 {
 
-timeout_scope::timeout_scope(std::optional<time_point> deadline, detail::deadline_kind kind, bool shown)
+timeout_scope::timeout_scope(std::optional<time_point> deadline, bool shown)
     : shown_(shown), task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
     cancelled_before_ = task_->cancel_pending();
     requests_before_ = task_->cancelling();
-    arm(kind);
+    arm();
 }
 
 std::optional<time_point> timeout_scope::when() const {
@@ -30,10 +30,10 @@ bool timeout_scope::expired() const noexcept {
     return s == state::expiring || s == state::expired;
 }
 
-void timeout_scope::arm(detail::deadline_kind kind) {
+void timeout_scope::arm() {
     if (!deadline_)
         return;
-    if (kind != detail::deadline_kind::ahead && *deadline_ <= now()) {
+    if (task_->home().is_over(*deadline_)) {
         // Over before it began: the request waits for the first suspension, and a body without one ends normally.
         expire();
         return;
@@ -87,8 +87,6 @@ bool timeout_scope::leave() noexcept {
     }
     if (in_time)
         return false;
-    for (unsigned round = 0; state_.load() == state::expiring; ++round)
-        detail::relax(round);
     std::uint32_t const left = task_->uncancel_for_scope(requests_before_, cancelled_before_);
     // A request that was pending at entry and counted then is not this scope's to convert, unless it was taken back meanwhile.
     converts_ = left < requests_before_ || (left == requests_before_ && !cancelled_before_);
@@ -117,7 +115,12 @@ void timeout_scope::reschedule(std::optional<time_point> deadline) {
     if (state_.load() != state::active)
         detail::throw_invalid_state("aya::timeout_scope::reschedule: the scope has expired or ended");
     deadline_ = deadline;
-    arm(detail::deadline_kind::any);
+    try {
+        arm();
+    } catch (...) {
+        deadline_.reset(); // there is none now
+        throw;
+    }
 }
 
 } // namespace aya::inline v1

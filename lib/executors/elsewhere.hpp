@@ -25,6 +25,7 @@ public:
     void fork(ready& chain) noexcept override;
     void fork_child(task_state& child) noexcept override { schedule(child); }
     [[nodiscard]] time_point now() const noexcept override { return base().now(); }
+    [[nodiscard]] bool is_over(time_point t) const noexcept override { return base().is_over(t); }
     [[nodiscard]] timer_queue& timers() noexcept override { return base().timers(); }
     [[nodiscard]] task_registry& registry() noexcept override { return base().registry(); }
 

@@ -34,6 +34,7 @@ private:
 } // namespace
 
 time_point event_loop::now() const noexcept { return clock_.now(); }
+bool event_loop::is_over(time_point t) const noexcept { return clock_.is_over(t); }
 
 void event_loop::schedule(ready& r) noexcept {
     r.next = nullptr;

@@ -35,6 +35,7 @@ public:
     void fork(ready& chain) noexcept override;
     void fork_child(task_state& child) noexcept override { schedule(child); }
     [[nodiscard]] time_point now() const noexcept override;
+    [[nodiscard]] bool is_over(time_point t) const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override { return timers_; }
     [[nodiscard]] task_registry& registry() noexcept override { return registry_; }
 

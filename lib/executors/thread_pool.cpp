@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t woken_interval = 16;
 // How often the oldest forked work goes first, so that newer forks cannot starve it for ever. Rare, because each time leaves one more
 // computation half done.
-constexpr std::uint32_t oldest_interval = 4096;
+constexpr std::uint32_t oldest_interval = 1024;
 constexpr std::size_t most_at_once = 64;
 constexpr std::uint32_t most_fruitless = 10; // one call for help in 1024 pushes
 // What a stolen task takes at least, when its frame, its state and its result have to move between cores: a theft that kept the thief busy for
@@ -79,6 +79,7 @@ thread_pool::~thread_pool() {
 }
 
 time_point thread_pool::now() const noexcept { return clock_.now(); }
+bool thread_pool::is_over(time_point t) const noexcept { return clock_.is_over(t); }
 
 timer_queue& thread_pool::timers() noexcept {
     thread_context* const context = current_thread;

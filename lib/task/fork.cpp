@@ -96,7 +96,7 @@ fork_node* fork_node::create_slowly(thread_context& here, task_pointer parent, s
     if (forked_child* const c = parent.child()) {
         if (c->state == nullptr) { // no children
             auto* const n = new (allocate_frame(size_in_memory(count, shape))) fork_node(*c, children, shape);
-            n->marks_ = split;
+            n->mark_split();
             return n;
         }
         parent = *c->state;
@@ -293,8 +293,10 @@ std::coroutine_handle<> fork_node::end_line(forked_child& c, bool failed, thread
     claimed = claimed || ((left & over_bit) == 0 && static_cast<std::uint32_t>(left) == 1);
     if (claimed)
         return resume_parent(here);
-    if ((left & ~over_bit) == 0)
+    if ((left & ~over_bit) == 0) {
+        here.current = {}; // what the results' destructors ask for has ended
         destroy_last();
+    }
     return std::noop_coroutine();
 }
 
@@ -310,13 +312,15 @@ std::coroutine_handle<> fork_node::resume_parent(thread_context& here) noexcept 
 void fork_node::run_rest(ready& r) noexcept {
     auto& n = static_cast<fork_node&>(r);
     thread_context& here = *current_thread;
-    n.marks_ |= split;
+    n.mark_split();
     n.next_->others_before = n.index_of(*n.next_);
     forked_child& c = n.take_next(here);
-    if (n.may_start(c)) [[likely]]
+    if (n.may_start(c)) [[likely]] {
         run_step(here, c, c.frame);
-    else
-        run_step(here, {}, child_done_slowly(c, here));
+        return;
+    }
+    std::coroutine_handle<> const next = child_done_slowly(c, here); // says whose step it is
+    run_step(here, here.current, next);
 }
 
 void fork_node::parent_turn::run_parent(ready& r) noexcept {

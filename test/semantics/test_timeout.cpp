@@ -397,6 +397,15 @@ TEST_CASE("TO21: entered after its deadline it expires at the first suspension; 
     });
 }
 
+TEST_CASE("TO21: ... at the first suspension, even if that is a turn") {
+    everywhere([]() -> aya::task<> {
+        auto scoped = aya::timeout(10ms, []() -> aya::task<> { co_await aya::yield(); });
+        co_await aya::sleep(20ms);
+        bool const late = co_await test::throws<aya::timeout_error>(std::move(scoped));
+        CHECK(late);
+    });
+}
+
 TEST_CASE("TO19: a cancellation that was pending at entry and is taken back inside leaves the timeout its own") {
     everywhere([]() -> aya::task<> {
         auto body = []() -> aya::task<> {

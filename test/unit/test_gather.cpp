@@ -218,3 +218,62 @@ TEST_CASE("every awaitable can be gathered, timed and scheduled, not only tasks"
         co_await aya::wait_for(aya::yield(), 1s);
     });
 }
+
+TEST_CASE("gather: a parent that goes on because of children that never started knows who it is") {
+    everywhere([]() -> aya::task<> {
+        static aya::context_var<int> variable{1};
+        auto parent = []() -> aya::task<bool> {
+            variable.set(42);
+            auto stubborn = [](aya::any_task_handle whole) -> aya::task<> {
+                co_await aya::yield();
+                whole.cancel();
+                try {
+                    co_await aya::sleep(1h);
+                } catch (aya::cancelled_error const&) {
+                }
+                co_await aya::sleep(1ms);
+            };
+            aya::any_task_handle const self = aya::current_task();
+            bool mine = false;
+            try {
+                co_await aya::gather(stubborn(self), nothing(), nothing());
+            } catch (aya::cancelled_error const&) {
+                mine = aya::current_task() == self && variable.get() == 42;
+            }
+            co_return mine;
+        };
+        auto const known = aya::create_task(parent());
+        bool const mine = co_await known;
+        CHECK(mine);
+    });
+}
+
+TEST_CASE("gather: what the results of children that were left ask for as they go is no longer there") {
+    everywhere([]() -> aya::task<> {
+        struct asks {
+            asks() = default;
+            asks(asks&& other) noexcept : armed(std::exchange(other.armed, false)) {}
+            ~asks() {
+                if (armed)
+                    try {
+                        (void)aya::current_task();
+                    } catch (aya::invalid_state_error const&) {
+                    }
+            }
+            bool armed = true;
+        };
+        aya::event left;
+        auto slow = [](aya::event* e) -> aya::task<asks> {
+            co_await e->wait();
+            co_return asks();
+        };
+        auto failing = []() -> aya::task<asks> {
+            co_await aya::yield();
+            throw std::runtime_error("no");
+        };
+        bool const failed = co_await test::throws<std::runtime_error>([&]() -> aya::task<> { (void)co_await aya::gather(slow(&left), failing()); }());
+        CHECK(failed);
+        left.set();
+        co_await aya::sleep(1ms); // and the runtime ends
+    });
+}

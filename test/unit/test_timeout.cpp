@@ -93,3 +93,28 @@ TEST_CASE("timeout: a duration that overflows is no limit, NaN is refused") {
         CHECK_THROWS_AS((void)aya::timeout(std::chrono::duration<double>(0.0 / 0.0), body), std::invalid_argument);
     });
 }
+
+TEST_CASE("timeout: is scheduled, driven and grouped like a task; awaited once") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto five = []() -> aya::task<int> { co_return 5; };
+        CHECK(rt.block_on(aya::timeout(1s, five)) == 5);
+        CHECK(rt.block_on(aya::wait_for(five(), 1s)) == 5);
+        auto const spawned = rt.spawn(aya::timeout(1s, five));
+        rt.wait(spawned);
+        CHECK(spawned.result() == 5);
+        rt.block_on([five]() -> aya::task<> {
+            auto body = [five](aya::task_group& group) -> aya::task<int> {
+                auto const child = group.create_task(aya::timeout(1s, five));
+                co_return co_await child;
+            };
+            int const grouped = co_await aya::with_task_group(body);
+            CHECK(grouped == 5);
+            auto once = aya::timeout(1s, five);
+            int const first = co_await std::move(once);
+            CHECK(first == 5);
+            bool const refused = co_await test::throws<aya::invalid_state_error>([&]() -> aya::task<> { (void)co_await std::move(once); }());
+            CHECK(refused);
+        });
+    });
+    CHECK(aya::run(aya::timeout(1s, []() -> aya::task<int> { co_return 6; })) == 6);
+}

@@ -68,7 +68,8 @@ public:
     [[nodiscard]] std::coroutine_handle<> start(thread_context& here, std::coroutine_handle<> continuation);
     /// The same after create_slowly().
     [[nodiscard]] std::coroutine_handle<> start_slowly(thread_context& here, std::coroutine_handle<> continuation) noexcept;
-    /// A child's frame is gone; gives what runs next, which may be nothing. Never inlined into a coroutine: it asks which thread it is on.
+    /// A child's frame is gone; gives what runs next, which may be nothing. It asks which thread it is on, so no coroutine may have it inlined:
+    /// its only caller is not.
     [[nodiscard]] static std::coroutine_handle<> child_done(forked_child& c) noexcept;
     /// The same for a child that has thrown, whose frame is still there.
     [[nodiscard]] static std::coroutine_handle<> child_failed(forked_child& c, std::coroutine_handle<> done, std::exception_ptr& error) noexcept;
@@ -107,9 +108,12 @@ private:
     /// Whether nobody has asked this gather's root to stop since the gather began. Relaxed: a request that is not visible yet has not come
     /// yet. The root counts every request, those to orphans too; and it is there as long as any of its children, or heirs.
     [[nodiscard]] bool undisturbed() const noexcept { return root_->rare_.cancels.load(std::memory_order_relaxed) == baseline_; }
-    /// Whether its children ran one after the other without a theft, a suspension or a failure, and its parent is such a child too. Of
-    /// whoever has the rest, or knows that there is none.
-    [[nodiscard]] bool plain() const noexcept { return marks_ == 0 && culprit_ == nullptr; }
+    /// Whether its children ran one after the other without a theft, a suspension or a failure, and its parent is such a child too.
+    [[nodiscard]] bool plain() const noexcept { return marks() == 0 && culprit_ == nullptr; }
+    // Relaxed: it is written by whoever has the rest, which comes through a deque, and not after the last child has begun. A parent that
+    // leaves early may see it before or after a theft: it is not plain either way, having a culprit or being known.
+    [[nodiscard]] std::uint8_t marks() const noexcept { return marks_.load(std::memory_order_relaxed); }
+    void mark_split() noexcept { marks_.store(marks() | split, std::memory_order_relaxed); }
     [[nodiscard]] static constexpr std::size_t size_in_memory(std::size_t count, fork_shape const& shape) noexcept {
         return header_size() + count * shape.stride;
     }
@@ -163,7 +167,7 @@ private:
     fork_node* root_; // the nearest one above whose parent has a state: requests to cancel arrive there
     forked_child* culprit_ = nullptr;
     std::uint32_t baseline_; // the root's requests that came before this gather
-    std::uint8_t marks_;     // `split` and `known_parent`; of whoever has the rest, or knows that there is none
+    std::atomic<std::uint8_t> marks_; // `split` and `known_parent`
     bool whole_ = false;    // all children are done, and nobody but the parent knows of the node now
     bool heir_ = false;     // it keeps the root
     bool orphaned_ = false; // its parent has left it; under the root's lock
@@ -242,11 +246,11 @@ template <bool First>
     if (c.next != nullptr) {
         if (!n.undisturbed() || !lane.take_back(n)) [[unlikely]]
             return child_done_slowly(c, here);
-        if ((n.marks_ & split) != 0) [[unlikely]]
+        if ((n.marks() & split) != 0) [[unlikely]]
             return continue_line(c, here);
         return n.run_next<false>(here, lane, *c.next);
     }
-    if (n.marks_ != 0 || lane.turn_over()) [[unlikely]]
+    if (n.marks() != 0 || lane.turn_over()) [[unlikely]]
         return child_done_slowly(c, here);
     // Requests to stop: the parent looks for itself.
     here.current = n.parent_;

@@ -244,7 +244,7 @@ template <class T>
 struct typed_child final : forked_child {
     using forked_child::forked_child;
 
-    /// Takes over the result of the finished coroutine, frees its frame, and gives what runs next.
+    /// Takes over the result of the finished coroutine, frees its frame, and gives what runs next. Not inlined, see fork_node::child_done().
     [[gnu::noinline]] std::coroutine_handle<> end(std::coroutine_handle<promise<T>> done) noexcept {
         promise<T>& p = done.promise();
         if (p.error) [[unlikely]]

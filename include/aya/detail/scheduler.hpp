@@ -31,6 +31,8 @@ public:
 
     /// Monotonic or virtual time. Any thread.
     [[nodiscard]] virtual time_point now() const noexcept = 0;
+    /// Whether `t` is over; cheaper than now() for what lies well ahead. Any thread.
+    [[nodiscard]] virtual bool is_over(time_point t) const noexcept = 0;
 
     /// The timers that the calling thread should use; any thread, though a worker's own are the cheapest.
     [[nodiscard]] virtual timer_queue& timers() noexcept = 0;
