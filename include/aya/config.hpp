@@ -17,6 +17,11 @@
 #define AYA_SANITIZED 0
 #endif
 
+// Whether everything that lives is counted; the project's own build sets it where assertions are on.
+#ifndef AYA_BALANCE
+#define AYA_BALANCE 0
+#endif
+
 // g++ makes symmetric transfer a tail call only at -O2 and above and without sanitizers; elsewhere each transfer
 // would deepen the stack. It offers no macro that tells -O1 from -O2, so a build with assertions counts as the former.
 #ifndef AYA_TRAMPOLINE

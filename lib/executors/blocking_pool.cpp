@@ -3,6 +3,8 @@
 
 #include "executors/thread_setup.hpp"
 
+#include <aya/detail/balance.hpp>
+
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -110,6 +112,7 @@ ready* blocking_pool::take_queued() noexcept {
 }
 
 void blocking_pool::run_thread(idle_thread& me) noexcept {
+    counted_scope const here(counted::threads);
     std::unique_lock lock(lock_);
     for (;;) {
         while (ready* const r = take_queued()) {

@@ -3,11 +3,13 @@
 #include "executors/fork_guard.hpp"
 #include "executors/waiting_thread.hpp"
 
+#include <aya/detail/balance.hpp>
 #include <aya/sleep.hpp>
 #include <aya/wait.hpp>
 
 #include <fmt/format.h>
 
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -54,8 +56,11 @@ void runtime_core::start(task_state& t, bool eagerly) {
         t.cancel("the runtime is shut down"); // before its first step, so there will be none
     if (refused || !eagerly || !t.start_eagerly())
         t.home().schedule(t);
-    if (refused)
+    if (refused) {
+        count(counted::rejected, 1);
+        count(counted::cancelled, -1); // or will be
         throw invalid_state_error("aya::runtime::spawn: the runtime is shut down");
+    }
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------------
@@ -116,7 +121,22 @@ void runtime_core::end_work() {
 // Tasks that are left are cancelled once and awaited; what they spawn meanwhile is treated alike, until none is left. How many it were.
 std::size_t runtime_core::drain() {
     for (std::size_t count = 0;;) {
-        auto const left = scheduler_->registry().snapshot();
+        std::vector<state_reference> left;
+        try {
+            left = scheduler_->registry().snapshot();
+        } catch (std::bad_alloc const&) {
+            // Not even for a list of them: one after another, those first that know nothing of the end.
+            state_reference const t = scheduler_->registry().next_to_cancel();
+            if (!t)
+                return count;
+            if (t->cancelling() == 0) {
+                ++count;
+                t->cancel("the runtime shuts down");
+            } else {
+                (void)wait_for_either(*t, false);
+            }
+            continue;
+        }
         if (left.empty())
             return count;
         count += left.size();
@@ -136,8 +156,18 @@ void runtime_core::end_callbacks() {
         while (!callbacks.idle())
             co_await yield();
     };
-    auto const waiting = detail::spawn(*scheduler_, wait_until_idle(*callbacks_));
-    (void)wait_for_either(*handle_access::checked(waiting), false);
+    try {
+        auto const waiting = detail::spawn(*scheduler_, wait_until_idle(*callbacks_));
+        (void)wait_for_either(*handle_access::checked(waiting), false);
+    } catch (std::bad_alloc const&) {
+        // There is no memory for that task: look again and again.
+        for (unsigned round = 0; !callbacks_->idle(); ++round) {
+            if (loop_ != nullptr)
+                (void)loop_->run_turn();
+            else
+                relax(round);
+        }
+    }
 }
 
 // --- fork() ---------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "executors/runtime_core.hpp"
 #include "executors/thread_setup.hpp"
 
+#include <aya/detail/balance.hpp>
 #include <aya/detail/spin_lock.hpp>
 
 #include <algorithm>
@@ -279,6 +280,7 @@ void thread_pool::require_worker() {
 }
 
 void thread_pool::run_worker(worker& w, bool woken) noexcept {
+    counted_scope const here(counted::threads);
     w.awake_since.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed); // a figure, for metrics
     setup_.worker_starts(w.index);
     enter_thread(w);

@@ -3,6 +3,7 @@
 // as they live.
 #include "process/core.hpp"
 
+#include <aya/detail/balance.hpp>
 #include <aya/errors.hpp>
 
 #include <fmt/format.h>
@@ -31,6 +32,7 @@ constexpr std::size_t most_failed_starts = 5;
 } // namespace
 
 void process_core::serve() noexcept {
+    counted_scope const here(counted::threads);
     ::pthread_setname_np(::pthread_self(), "aya-process");
     for (;;) {
         start_children();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/timer_queue.hpp"
 
+#include <aya/detail/balance.hpp>
+
 #include <mutex>
 
 namespace aya::inline v1::detail {
@@ -12,6 +14,7 @@ constexpr std::size_t arity = 4; // shallower than a binary heap, and the childr
 void timer_queue::arm(timer& t, time_point deadline) {
     entry const e{deadline.time_since_epoch().count(), &t};
     heap_.push_back(e);
+    count(counted::timers, 1);
     t.home = this;
     t.sequence = sequence_++;
     sift_up(heap_.size() - 1, e);
@@ -44,6 +47,7 @@ timer* timer_queue::pop_due(time_point now) noexcept {
 }
 
 void timer_queue::remove(std::size_t position) noexcept {
+    count(counted::timers, -1);
     heap_[position].which->position = timer::unarmed;
     entry const last = heap_.back();
     heap_.pop_back();

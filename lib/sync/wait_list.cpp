@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/detail/wait_list.hpp>
 
+#include <aya/detail/balance.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -26,6 +28,7 @@ wait_list::~wait_list() {
 }
 
 void wait_list::push_back(waiter& w) noexcept {
+    count(counted::waiters, 1);
     w.list_ = this;
     w.next_ = nullptr;
     w.previous_ = last_;
@@ -34,6 +37,7 @@ void wait_list::push_back(waiter& w) noexcept {
 }
 
 void wait_list::unlink(waiter& w) noexcept {
+    count(counted::waiters, -1);
     (w.previous_ == nullptr ? first_ : w.previous_->next_) = w.next_;
     (w.next_ == nullptr ? last_ : w.next_->previous_) = w.previous_;
 }

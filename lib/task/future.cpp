@@ -3,6 +3,7 @@
 
 #include <aya/errors.hpp>
 
+#include <new>
 #include <utility>
 
 namespace aya::inline v1::detail {
@@ -28,7 +29,13 @@ void setter::abandon() noexcept {
         return;
     // Those who wait are told; that nobody waits is no failure to report.
     state_->mark_retrieved();
-    state_->complete(ending::failed, std::make_exception_ptr(broken_promise()));
+    std::exception_ptr error;
+    try {
+        error = std::make_exception_ptr(broken_promise());
+    } catch (std::bad_alloc const&) {
+        error = std::current_exception(); // no memory for its text
+    }
+    state_->complete(ending::failed, std::move(error));
 }
 
 } // namespace aya::inline v1::detail

@@ -67,6 +67,20 @@ task_registry::counts task_registry::count() noexcept {
     return total;
 }
 
+state_reference task_registry::next_to_cancel() noexcept {
+    state_reference any;
+    for (std::uint32_t i = 0; i < shard_count_; ++i) {
+        state_reference outside_the_lock = std::move(any); // a last reference must not go inside it
+        shard& s = shards_[i];
+        std::lock_guard const guard(s.mutex);
+        for (task_state* t = s.head; t != nullptr; t = t->registry_next_)
+            if (t->cancelling() == 0)
+                return state_reference::share(*t);
+        any = s.head == nullptr ? std::move(outside_the_lock) : state_reference::share(*s.head);
+    }
+    return any;
+}
+
 std::size_t task_registry::size() noexcept {
     std::size_t total = 0;
     for (std::uint32_t i = 0; i < shard_count_; ++i) {

@@ -25,6 +25,8 @@ public:
 
     /// References to all tasks that were registered throughout the call.
     [[nodiscard]] std::vector<state_reference> snapshot();
+    /// One task that nobody has asked to stop yet, or, when there is none, any; empty when there is no task. Needs no memory.
+    [[nodiscard]] state_reference next_to_cancel() noexcept;
     [[nodiscard]] std::size_t size() noexcept;
 
     struct counts {

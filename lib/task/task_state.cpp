@@ -9,6 +9,7 @@
 #include "task/registry.hpp"
 #include "task/snapshot.hpp"
 
+#include <aya/detail/balance.hpp>
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/spin_lock.hpp>
 #include <aya/errors.hpp>
@@ -41,9 +42,18 @@ std::uint64_t next_id() noexcept {
 task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibility v)
     : ready(&run_first), registered_(v == visibility::registered), resume_point_(frame), scheduler_(&home),
       id_(next_id() & (~std::uint64_t{0} >> 12)), context_(share_current_context()) {
-    if (home.is_elsewhere()) [[unlikely]] {
-        keep_home(home);
-        run = &run_first_elsewhere;
+    try {
+        if (home.is_elsewhere()) [[unlikely]] {
+            keep_home(home);
+            run = &run_first_elsewhere;
+        }
+        if (v == visibility::future)
+            (void)writable_details();
+    } catch (...) { // no memory, and no destructor will come
+        if (context_ != nullptr)
+            release_context(*context_);
+        delete details_;
+        throw;
     }
     if (home.debug()) [[unlikely]]
         note_creation();
@@ -54,7 +64,10 @@ task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibilit
         // Whoever sets it may do so, and drop it, when the runtime is gone.
         writable_details().reports = home.owner().reports();
         writable_details().callbacks = home.owner().callbacks();
+    } else {
+        count(counted::spawned, 1);
     }
+    count(counted::states, 1);
 }
 
 void task_state::note_creation() noexcept {
@@ -84,6 +97,7 @@ void task_state::ensure_registered() noexcept {
 }
 
 task_state::~task_state() {
+    count(counted::states, -1);
     if (context_ != nullptr) {
         no_longer_current(); // nor for the values' destructors
         release_context(*context_);
@@ -267,6 +281,7 @@ void task_state::name_if_possible(std::string_view name) noexcept {
 // --- completions ----------------------------------------------------------------------------------------------------------
 
 void task_state::link(completion& c) noexcept {
+    count(counted::watchers, 1);
     if (completions_ == nullptr) {
         c.next = c.previous = &c;
         completions_ = &c;
@@ -279,6 +294,7 @@ void task_state::link(completion& c) noexcept {
 }
 
 void task_state::unlink(completion& c) noexcept {
+    count(counted::watchers, -1);
     if (c.next == &c) {
         completions_ = nullptr;
     } else {
@@ -406,6 +422,7 @@ void task_state::finish(ending how) noexcept {
             cancelled_error(details_ == nullptr ? std::string() : std::move(details_->cancel_message)));
     }
     ending_ = how;
+    count(how == ending::returned ? counted::returned : how == ending::failed ? counted::failed : counted::cancelled, 1);
     if (how != ending::returned && registered_) [[unlikely]]
         home().registry().count_end(how);
     if (how == ending::failed) [[unlikely]] {

@@ -165,7 +165,7 @@ TEST_CASE("R6: run waits for a call in a thread, even if its caller was cancelle
 TEST_CASE("R7: an interrupt cancels main; ended by that, run throws keyboard_interrupt") {
     for (char const* const where : {"pool", "loop"}) {
         CAPTURE(where);
-        child_process child(AYA_INTERRUPT_CHILD, {"wait", where});
+        child_process child(test::neighbour("interrupt_child"), {"wait", where});
         CHECK(child.read_line() == "ready");
         child.send(SIGINT);
         CHECK(child.read_line() == "cleaned up");
@@ -176,14 +176,14 @@ TEST_CASE("R7: an interrupt cancels main; ended by that, run throws keyboard_int
 TEST_CASE("R8: main swallows it and returns: its value; it throws something else: that") {
     for (char const* const where : {"pool", "loop"}) {
         CAPTURE(where);
-        child_process returning(AYA_INTERRUPT_CHILD, {"swallow", where});
+        child_process returning(test::neighbour("interrupt_child"), {"swallow", where});
         CHECK(returning.read_line() == "ready");
         returning.send(SIGINT);
         CHECK(returning.read_line() == "cleaned up");
         CHECK(returning.read_line() == "returned 7");
         CHECK(returning.read_line() == "default action");
         CHECK(returning.exit_code() == 0);
-        child_process failing(AYA_INTERRUPT_CHILD, {"fail", where});
+        child_process failing(test::neighbour("interrupt_child"), {"fail", where});
         CHECK(failing.read_line() == "ready");
         failing.send(SIGINT);
         CHECK(failing.read_line() == "cleaned up");
@@ -194,7 +194,7 @@ TEST_CASE("R8: main swallows it and returns: its value; it throws something else
 TEST_CASE("R9: cancelled by somebody else as well: cancelled_error") {
     for (char const* const where : {"pool", "loop"}) {
         CAPTURE(where);
-        child_process child(AYA_INTERRUPT_CHILD, {"cancelled-twice", where});
+        child_process child(test::neighbour("interrupt_child"), {"cancelled-twice", where});
         CHECK(child.read_line() == "ready");
         child.send(SIGINT);
         CHECK(child.read_line() == "cleaned up");
@@ -203,7 +203,7 @@ TEST_CASE("R9: cancelled by somebody else as well: cancelled_error") {
 }
 
 TEST_CASE("R10: the second interrupt ends the program") {
-    child_process child(AYA_INTERRUPT_CHILD, {"stubborn", "pool"});
+    child_process child(test::neighbour("interrupt_child"), {"stubborn", "pool"});
     CHECK(child.read_line() == "ready");
     child.send(SIGINT);
     CHECK(child.read_line() == "cleaned up");
@@ -213,7 +213,7 @@ TEST_CASE("R10: the second interrupt ends the program") {
 }
 
 TEST_CASE("R11: a handler of the program's own stays in place") {
-    child_process child(AYA_INTERRUPT_CHILD, {"own-handler", "loop"});
+    child_process child(test::neighbour("interrupt_child"), {"own-handler", "loop"});
     CHECK(child.read_line() == "ready");
     child.send(SIGINT);
     CHECK(child.read_line() == "own handler");

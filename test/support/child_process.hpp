@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,11 @@
 extern char** environ;
 
 namespace test {
+
+/// A program that was built beside this one.
+inline std::string neighbour(std::string const& name) {
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
 
 class child_process {
 public:

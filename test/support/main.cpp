@@ -1,3 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
+
+#include "support/balance.hpp"
+
+int main(int argc, char** argv) { return test::with_balance(doctest::Context(argc, argv).run()); }

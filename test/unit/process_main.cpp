@@ -3,6 +3,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include "support/balance.hpp"
 #include "support/processes.hpp"
 
 #include <aya/process_pool.hpp>
@@ -54,5 +55,5 @@ int main(int argc, char** argv) {
     aya::process_pool_main(argc, argv);
     if (first == "--parent")
         be_a_parent();
-    return doctest::Context(argc, argv).run();
+    return test::with_balance(doctest::Context(argc, argv).run());
 }

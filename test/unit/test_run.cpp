@@ -75,7 +75,7 @@ TEST_CASE("run: two at once in different threads") {
 TEST_CASE("run: an interrupt cancels main, which cleans up, and run throws keyboard_interrupt") {
     for (char const* const where : {"pool", "loop"}) {
         CAPTURE(where);
-        child_process child(AYA_INTERRUPT_CHILD, {"wait", where});
+        child_process child(test::neighbour("interrupt_child"), {"wait", where});
         CHECK(child.read_line() == "ready");
         child.send(SIGINT);
         CHECK(child.read_line() == "cleaned up");
@@ -88,7 +88,7 @@ TEST_CASE("run: an interrupt cancels main, which cleans up, and run throws keybo
 TEST_CASE("run: a second interrupt ends a program that ignores the first") {
     for (char const* const where : {"pool", "loop"}) {
         CAPTURE(where);
-        child_process child(AYA_INTERRUPT_CHILD, {"stubborn", where});
+        child_process child(test::neighbour("interrupt_child"), {"stubborn", where});
         CHECK(child.read_line() == "ready");
         child.send(SIGINT);
         CHECK(child.read_line() == "cleaned up");
@@ -100,7 +100,7 @@ TEST_CASE("run: a second interrupt ends a program that ignores the first") {
 }
 
 TEST_CASE("run: leaves Ctrl-C alone where the program has a handler of its own") {
-    child_process child(AYA_INTERRUPT_CHILD, {"own-handler", "pool"});
+    child_process child(test::neighbour("interrupt_child"), {"own-handler", "pool"});
     CHECK(child.read_line() == "ready");
     child.send(SIGINT);
     CHECK(child.read_line() == "own handler");

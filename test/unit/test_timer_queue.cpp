@@ -137,6 +137,8 @@ TEST_CASE("timer_queue: random arming, disarming and firing agrees with a sorted
         if (step % 3 == 0)
             REQUIRE(q.earliest() == (armed.empty() ? time_point::max() : at(armed.front()->deadline)));
     }
+    for (test_timer* const t : armed)
+        REQUIRE(disarm(q, *t));
 }
 
 TEST_CASE("timer_queue: a timer is either disarmed or fired, never both, when two threads race for it") {

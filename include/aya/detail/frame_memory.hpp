@@ -4,6 +4,7 @@
 #pragma once
 
 #include <aya/config.hpp>
+#include <aya/detail/balance.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -47,19 +48,26 @@ void release_frame_slowly(void* block, std::size_t size) noexcept;
 
 /// A block of at least `size` bytes, aligned to max_align_t. Throws std::bad_alloc. Any thread.
 [[nodiscard]] inline void* allocate_frame(std::size_t size) {
+#if AYA_BALANCE
+    before_allocation();
+#endif
     if (!AYA_SANITIZED && size <= frame_cache::largest) [[likely]] {
         frame_magazine& active = this_frame_cache.active[frame_cache::class_of(size)];
         if (frame_block* const b = active.head; b != nullptr) [[likely]] {
             active.head = b->next;
             ++active.room;
+            count(counted::blocks, 1);
             return b;
         }
     }
-    return allocate_frame_slowly(size);
+    void* const b = allocate_frame_slowly(size);
+    count(counted::blocks, 1);
+    return b;
 }
 
 /// Gives back a block that allocate_frame(size) returned, on any thread.
 inline void release_frame(void* block, std::size_t size) noexcept {
+    count(counted::blocks, -1);
     if (!AYA_SANITIZED && size <= frame_cache::largest) [[likely]] {
         frame_magazine& active = this_frame_cache.active[frame_cache::class_of(size)];
         if (active.room != 0) [[likely]] {
