@@ -86,7 +86,7 @@ void survives(aya::task<bool> (*operation)()) {
     aya::runtime_options quiet;
     quiet.exception_handler = [](aya::exception_report const&) {};
     quiet.virtual_time = true;
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         for (shortage const how : {shortage::one, shortage::lasting}) {
             CAPTURE(workers);
             CAPTURE(how == shortage::lasting);
@@ -350,7 +350,7 @@ TEST_CASE("E08: an allocation fails in generators, context variables and promise
 TEST_CASE("E08: an allocation fails while a task is cancelled") { survives(&cancellations); }
 
 TEST_CASE("E08: an allocation fails while a runtime is made, given work from outside and ended") {
-    for (std::size_t const workers : {0, 2}) {
+    for (std::size_t const workers : {std::size_t{0}, std::size_t{2}}) {
         for (shortage const how : {shortage::one, shortage::lasting}) {
             CAPTURE(workers);
             verdict const v = fail_each(

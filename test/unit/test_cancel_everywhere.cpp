@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -45,8 +46,9 @@ aya::task<std::string> cancel_at(std::size_t turn, std::shared_ptr<bool> reached
     }
     scene->subject_is_done();
     co_await helper;
-    // What the subject has left behind may take a few turns more.
-    for (int i = 0; i < 100000 && !scene->quiet(); ++i)
+    // What the subject has left behind may take a moment more.
+    auto const deadline = std::chrono::steady_clock::now() + 60s;
+    while (!scene->quiet() && std::chrono::steady_clock::now() < deadline)
         co_await aya::yield();
     co_return wrong + scene->wrong();
 }
@@ -180,7 +182,8 @@ struct conditions : no_scene {
         while (!subject_done)
             co_await aya::yield();
         bool all_sold = false;
-        for (int i = 0; i < 100000 && !all_sold; ++i) {
+        auto const deadline = std::chrono::steady_clock::now() + 10s;
+        while (!all_sold && std::chrono::steady_clock::now() < deadline) {
             co_await aya::yield();
             auto const guard = co_await m.lock();
             all_sold = sold == 8;
