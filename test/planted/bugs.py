@@ -80,11 +80,10 @@ BUGS = [
 ]
 
 # Put before each of these files.
-SWITCH = """#pragma GCC visibility push(hidden)
-#ifndef AYA_PLANTED
+SWITCH = """#ifndef AYA_PLANTED
 #define AYA_PLANTED
 #include <cstdlib>
-inline bool planted(int number) {
+[[gnu::visibility("hidden")]] inline bool planted(int number) {
     static int const chosen = [] {
         char const* const given = std::getenv("AYA_PLANTED");
         return given == nullptr ? 0 : std::atoi(given);
@@ -92,5 +91,4 @@ inline bool planted(int number) {
     return chosen == number;
 }
 #endif
-#pragma GCC visibility pop
 """
