@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/exchange.hpp"
+
+#include "executors/runtime_core.hpp"
+#include "http/curl_setup.hpp"
+
+#include <aya/errors.hpp>
+#include <aya/http/errors.hpp>
+#include <aya/timeout.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace aya::inline v1::http::detail {
+
+namespace {
+
+// So much of a streamed request is kept ahead of the connection.
+constexpr std::size_t send_ahead = 64 * 1024;
+
+time_point steady_now() noexcept { return time_point(std::chrono::steady_clock::now()); }
+
+/// Real time goes by while the task waits: virtual time stands still.
+class counted_wait {
+public:
+    counted_wait(connection_pool& pool, transfer& t) noexcept : transfer_(t) {
+        auto& clock = pool.owner().clock();
+        if (!clock.is_virtual)
+            return;
+        clock.outside.fetch_add(1);
+        transfer_.counted.store(&clock);
+    }
+    counted_wait(counted_wait const&) = delete;
+    counted_wait& operator=(counted_wait const&) = delete;
+    ~counted_wait() {
+        if (auto* const clock = transfer_.counted.exchange(nullptr); clock != nullptr)
+            clock->outside.fetch_sub(1);
+    }
+
+private:
+    transfer& transfer_;
+};
+
+task<semaphore::permit> wait_for_place(semaphore* places) { co_return co_await places->acquire(); }
+
+task<semaphore::permit> take_place(connection_pool& pool, timeouts limits, time_point end, std::string url) {
+    if (!pool.places().locked())
+        co_return co_await pool.places().acquire();
+    duration const left = end == time_point::max() ? no_timeout : end - steady_now();
+    try {
+        co_return co_await aya::timeout(std::min(limits.pool, left), wait_for_place, &pool.places());
+    } catch (aya::timeout_error const&) {
+        if (left <= limits.pool)
+            throw total_timeout("aya::http: " + url + ": the time for the whole request is over; all connections were taken", url);
+        throw pool_timeout("aya::http: " + url + ": all connections were taken for too long (limits.max_connections is " +
+                               std::to_string(pool.options().limits.max_connections) + ")",
+                           url);
+    }
+}
+
+} // namespace
+
+time_point total_end(request const& r, client_options const& o) {
+    duration const total = (r.timeout() ? *r.timeout() : o.timeout).total;
+    return total == no_timeout ? time_point::max() : aya::detail::saturating_add(steady_now(), total);
+}
+
+task<std::shared_ptr<exchange>> exchange::begin(std::shared_ptr<connection_pool> pool, request r, time_point end, bool streaming) {
+    client_options const& o = pool->options();
+    check_url(r.url());
+    timeouts const limits = r.timeout() ? *r.timeout() : o.timeout;
+    semaphore::permit place = co_await take_place(*pool, limits, end, r.url());
+
+    auto t = std::make_shared<transfer>(*pool);
+    if (!r.headers().empty() || r.content().present() || r.method() == "POST" || r.method() == "PUT" || r.method() == "PATCH")
+        t->lines = lines_of(r, o);
+    t->content = r.content();
+    t->head.method = r.method();
+    t->head.url = r.url();
+    t->limits = limits;
+    t->end = end;
+    t->streaming = streaming;
+    t->max_header_bytes = o.limits.max_header_bytes;
+    t->max_content_bytes = o.limits.max_content_bytes;
+    auto made = std::make_shared<exchange>(pool, t, std::move(place));
+    pool->start(*t);
+    if (t->content.streamed())
+        co_await made->give_content();
+    co_return made;
+}
+
+exchange::exchange(std::shared_ptr<connection_pool> pool, std::shared_ptr<transfer> t, semaphore::permit place)
+    : pool_(std::move(pool)), transfer_(std::move(t)), place_(std::move(place)) {}
+
+void exchange::close() noexcept {
+    pool_->stop(*transfer_);
+    place_ = semaphore::permit();
+}
+
+template <class Reached>
+task<> exchange::until(Reached reached) {
+    transfer& t = *transfer_;
+    for (;;) {
+        bool const done = pool_->look([&] {
+            t.changed.clear(); // what comes from now on sets it
+            return t.stage == phase::over || reached(t);
+        });
+        if (done)
+            co_return;
+        counted_wait const counted(*pool_, t);
+        co_await t.changed.wait();
+    }
+}
+
+// Whatever the request's chunks are made of runs here, in the task, never in a callback of curl.
+task<> exchange::give_content() {
+    transfer& t = *transfer_;
+    for (;;) {
+        co_await until([](transfer const& u) { return u.to_send.size() < send_ahead; });
+        if (pool_->look([&] { return t.stage == phase::over; }))
+            co_return; // an answer before the end of the question, or a failure
+        std::optional<std::string> chunk = co_await t.content.chunks()->next();
+        bool const last = !chunk;
+        bool full = false;
+        pool_->change([&] {
+            try {
+                if (chunk)
+                    t.to_send += *chunk;
+            } catch (...) {
+                full = true;
+                return;
+            }
+            t.all_given = last;
+            if (t.sending_paused && (last || !t.to_send.empty())) {
+                t.sending_paused = false;
+                pool_->resume(t);
+            }
+        });
+        if (full)
+            throw std::bad_alloc();
+        if (last)
+            co_return;
+    }
+}
+
+task<response> exchange::whole() {
+    co_await until([](transfer const&) { return false; });
+    place_ = semaphore::permit();
+    transfer& t = *transfer_; // curl knows it no more
+    if (t.result != CURLE_OK || t.exceeded != time_limit::none)
+        throw_failure_of(t);
+    co_return response(std::move(t.head), std::move(t.received), t.ended - t.started);
+}
+
+task<response_head> exchange::head() {
+    co_await until([](transfer const& u) { return u.head_complete; });
+    transfer& t = *transfer_;
+    bool const complete = pool_->look([&] { return t.head_complete; });
+    if (!complete)
+        throw_failure_of(t);
+    co_return t.head; // not written to since
+}
+
+task<std::optional<std::string>> exchange::next() {
+    transfer& t = *transfer_;
+    co_await until([](transfer const& u) { return !u.received.empty(); });
+    std::string chunk;
+    bool over = false;
+    bool paused = false;
+    pool_->look([&] {
+        over = t.stage == phase::over;
+        paused = t.receiving_paused;
+        chunk.swap(t.received);
+    });
+    if (paused)
+        pool_->change([&] {
+            if (std::exchange(t.receiving_paused, false))
+                pool_->resume(t);
+        });
+    if (!chunk.empty())
+        co_return chunk;
+    if (over) {
+        place_ = semaphore::permit();
+        if (t.result != CURLE_OK || t.exceeded != time_limit::none)
+            throw_failure_of(t);
+    }
+    co_return std::nullopt;
+}
+
+} // namespace aya::inline v1::http::detail
