@@ -15,6 +15,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -157,6 +158,32 @@ aya::task<tally> storms(http::client& client, std::string url, int n, std::uint6
 
 } // namespace
 
+TEST_CASE("http cancel: the connection of a cancelled request is given up at once, wherever it stood") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        test::server silent(test::silent());
+        {
+            http::client client({.trust_env = false});
+            for (int wait = 0; wait < 2; ++wait) {
+                auto request = aya::create_task(client.get(silent.url()));
+                if (wait == 1)
+                    co_await test::eventually([&] { return silent.open() == 1; });
+                request.cancel();
+                CHECK(co_await test::throws<aya::cancelled_error>(request));
+                CHECK(client.active_requests() == 0);
+                CHECK(client.open_connections() == 0);
+                CHECK(co_await test::eventually([&] { return silent.open() == 0; }));
+            }
+            auto resolving = aya::create_task(client.get("http://name.invalid/"));
+            co_await aya::yield();
+            resolving.cancel();
+            std::vector<aya::task_handle<http::response>> const waited(1, resolving);
+            co_await aya::wait(waited);
+            CHECK(client.active_requests() == 0);
+        }
+        co_await silent.stop();
+    });
+}
+
 TEST_CASE("http cancel: requests cancelled or timed out at a random moment leave nothing behind") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         test::server server(hesitate);
@@ -199,4 +226,22 @@ TEST_CASE("http cancel: no descriptor is left when a client and its runtime are 
             before = descriptors();
     }
     CHECK(descriptors() == before);
+}
+
+TEST_CASE("http cancel: a runtime that ends cancels the requests that are left") {
+    aya::runtime rt({.workers = 2});
+    std::unique_ptr<test::server> silent;
+    http::client client(rt, {.trust_env = false});
+    rt.block_on([](http::client& c, std::unique_ptr<test::server>& server) -> aya::task<> {
+        server = std::make_unique<test::server>(test::silent());
+        std::string const url = server->url();
+        for (int i = 0; i < 10; ++i)
+            aya::create_task(c.get(url));
+        bool const all = co_await test::eventually([&] { return c.active_requests() == 10; });
+        CHECK(all);
+    }(client, silent));
+    CHECK(client.active_requests() == 10);
+    (void)rt.shutdown(0s);
+    CHECK(client.active_requests() == 0);
+    CHECK(client.open_connections() == 0);
 }

@@ -103,6 +103,7 @@ TEST_CASE("timer_queue: what is disarmed leaves a bound that is never too late")
     arm(q, a, 40);
     CHECK(alarms == 2);
     CHECK(q.next() == at(40));
+    CHECK(disarm(q, a));
 }
 
 TEST_CASE("timer_queue: random arming, disarming and firing agrees with a sorted list") {
