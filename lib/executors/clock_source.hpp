@@ -35,7 +35,7 @@ struct clock_source {
         constexpr duration far_ahead = std::chrono::milliseconds(50);
         if (is_virtual)
             return t <= now();
-        return t - last_tick() <= far_ahead && t <= now();
+        return t <= last_tick() + far_ahead && t <= now();
     }
     /// Only by a scheduler that has nothing else to do.
     void advance_to(time_point t) noexcept { virtual_now.store(t.time_since_epoch().count()); }

@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -56,10 +57,12 @@ private:
         std::shared_ptr<io::detail::signal_callback> callback;
     };
 
+    // The handler is kept by the set, so it must not keep the set.
     void watch(int number, std::shared_ptr<boost::asio::signal_set> const& watched) {
-        watched->async_wait([this, number, watched](boost::system::error_code const& failed, int) {
-            if (!failed)
-                came(number, watched);
+        watched->async_wait([this, number, set = std::weak_ptr(watched)](boost::system::error_code const& failed, int) {
+            std::shared_ptr<boost::asio::signal_set> const still = set.lock();
+            if (!failed && still != nullptr)
+                came(number, still);
         });
     }
 

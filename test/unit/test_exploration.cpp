@@ -251,7 +251,7 @@ aya::task<> two_consumers() {
     auto consume = [](std::shared_ptr<state> of) -> aya::task<> {
         auto guard = co_await of->m.lock();
         if constexpr (Again)
-            co_await of->changed.wait(guard, [of] { return of->items > 0; });
+            co_await of->changed.wait(guard, [here = of.get()] { return here->items > 0; });
         else if (of->items == 0)
             co_await of->changed.wait(guard);
         require(of->items > 0, "took what was not there");
