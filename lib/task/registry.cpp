@@ -15,8 +15,9 @@ task_registry::task_registry(std::size_t shards)
 void task_registry::add(task_state& t) noexcept {
     thread_context const* const context = current_thread;
     std::uint64_t const number = context == nullptr ? 0 : context->index % shard_count_;
-    t.registry_shard_ = number & 0xfff;
-    shard& s = shards_[t.registry_shard_];
+    // Relaxed: only remove() asks for it.
+    t.identity_.store(t.id() | number << task_state::id_bits, std::memory_order_relaxed);
+    shard& s = shards_[number];
     std::lock_guard const guard(s.mutex);
     t.registry_next_ = s.head;
     if (s.head != nullptr)
@@ -27,7 +28,7 @@ void task_registry::add(task_state& t) noexcept {
 }
 
 void task_registry::remove(task_state& t) noexcept {
-    shard& s = shards_[t.registry_shard_];
+    shard& s = shards_[t.identity_.load(std::memory_order_relaxed) >> task_state::id_bits]; // as add() left it
     std::lock_guard const guard(s.mutex);
     if (t.registry_previous_ != nullptr)
         t.registry_previous_->registry_next_ = t.registry_next_;

@@ -41,7 +41,7 @@ std::uint64_t next_id() noexcept {
 
 task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibility v)
     : ready(&run_first), registered_(v == visibility::registered), resume_point_(frame), scheduler_(&home),
-      id_(next_id() & (~std::uint64_t{0} >> 12)), context_(share_current_context()) {
+      identity_(next_id() & ((std::uint64_t{1} << id_bits) - 1)), context_(share_current_context()) {
     try {
         if (home.is_elsewhere()) [[unlikely]] {
             keep_home(home);

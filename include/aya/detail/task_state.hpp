@@ -145,7 +145,9 @@ public:
     void set_name(std::string_view name);
     /// For a new task: a name is not worth losing a task for when memory is short. Empty: none.
     void name_if_possible(std::string_view name) noexcept;
-    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] std::uint64_t id() const noexcept {
+        return identity_.load(std::memory_order_relaxed) & ((std::uint64_t{1} << id_bits) - 1);
+    }
     /// In debug mode, the stack where the task was made, as text.
     [[nodiscard]] std::string created() const;
     /// The scheduler that runs the task: its runtime's, or one of an executor. A task that moves keeps those that it had.
@@ -248,8 +250,9 @@ private:
     std::atomic<scheduler*> scheduler_;
     completion* completions_ = nullptr; // under the lock bit
     details* details_ = nullptr;        // name and cancel message, when there are any; under the lock bit
-    std::uint64_t const id_ : 52;
-    std::uint64_t registry_shard_ : 12 = 0; // set before the task is published, or under the lock bit
+    // The id, which never changes, and above it the shard of the registry, which is that shard's own. Relaxed: nothing is ordered by either.
+    static constexpr unsigned id_bits = 52;
+    std::atomic<std::uint64_t> identity_;
     context_block* context_;            // values of context variables; null: none. The running task's own
     task_state* registry_next_ = nullptr; // under the registry shard's lock
     task_state* registry_previous_ = nullptr;
