@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking into a program: each word provokes one kind of report, or shows one kind of view.
 //
-//     seeing tree | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS
+//     seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS
 #include <aya/aya.hpp>
 #include <aya/trace.hpp>
 
@@ -49,6 +49,20 @@ aya::task<> tree() {
     std::vector<aya::any_task_handle> const both{fetcher, consumer};
     while (!both[0].done() || !both[1].done())
         co_await aya::yield();
+}
+
+aya::task<> wait_for(aya::task_handle<int> pages) {
+    (void)co_await pages;
+}
+
+// What a debugger finds in the core: lib/tools/aya-gdb.py.
+aya::task<> crash() {
+    aya::queue<int> pages;
+    auto const fetcher = aya::create_task(fetch_all(), {.name = "fetcher"});
+    auto const consumer = aya::create_task(consume(&pages), {.name = "consumer"});
+    auto const reader = aya::create_task(wait_for(fetcher), {.name = "reader"});
+    co_await aya::sleep(50ms);
+    std::abort();
 }
 
 aya::task<> ask() {
@@ -177,7 +191,7 @@ aya::task<> wait(int tasks) {
 }
 
 int usage() {
-    std::fputs("usage: seeing tree | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS\n",
+    std::fputs("usage: seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS\n",
                stderr);
     return 2;
 }
@@ -212,7 +226,7 @@ int main(int argc, char** argv) {
     struct {
         std::string_view word;
         aya::task<> (*run)();
-    } const all[] = {{"tree", tree},   {"graph", graph},             {"stack", stack}, {"slow", slow},         {"unawaited", unawaited},
+    } const all[] = {{"tree", tree},   {"crash", crash}, {"graph", graph}, {"stack", stack}, {"slow", slow}, {"unawaited", unawaited},
                      {"alive", alive}, {"unretrieved", unretrieved}, {"thread", thread}, {"deadlock", deadlock}};
     options.debug = true;
     if (word == "deadlock")
