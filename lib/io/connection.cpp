@@ -57,45 +57,6 @@ std::exception_ptr system_failure(int error, char const* what) noexcept {
     }
 }
 
-// --- bytes ----------------------------------------------------------------------------------------------------------------------------
-
-std::span<char> byte_buffer::prepare(std::size_t least) {
-    if (capacity_ - end_ >= least)
-        return {data_.get() + end_, capacity_ - end_};
-    if (capacity_ - size() >= least && begin_ >= size()) { // no overlap, and not too often
-        std::memcpy(data_.get(), data_.get() + begin_, size());
-    } else {
-        std::size_t const capacity = std::max(size() + least, empty() ? least : 2 * capacity_);
-        std::unique_ptr<char[]> larger(new char[capacity]); // not cleared
-        if (!empty())
-            std::memcpy(larger.get(), data_.get() + begin_, size());
-        data_ = std::move(larger);
-        capacity_ = capacity;
-    }
-    end_ -= begin_;
-    begin_ = 0;
-    return {data_.get() + end_, capacity_ - end_};
-}
-
-void byte_buffer::append(std::string_view bytes) {
-    if (bytes.empty())
-        return;
-    std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
-    commit(bytes.size());
-}
-
-void byte_buffer::consume(std::size_t n) noexcept {
-    begin_ += std::min(n, size());
-    if (begin_ == end_)
-        begin_ = end_ = 0;
-}
-
-std::string byte_buffer::take(std::size_t n) {
-    std::string bytes(view().substr(0, n));
-    consume(n);
-    return bytes;
-}
-
 // --- life -----------------------------------------------------------------------------------------------------------------------------
 
 /// An operation on the descriptor: it is not closed meanwhile.
@@ -212,12 +173,11 @@ void connection::abort() noexcept {
     finish_if_idle();
 }
 
-task<> connection::wait_closed() {
-    auto const self = shared_from_this();
-    co_await closed_event_.wait();
-    std::lock_guard const guard(mutex_);
-    if (error_ != nullptr)
-        std::rethrow_exception(error_);
+task<> connection::wait_closed(std::shared_ptr<connection> c) {
+    co_await c->closed_event_.wait();
+    std::lock_guard const guard(c->mutex_);
+    if (c->error_ != nullptr)
+        std::rethrow_exception(c->error_);
 }
 
 int connection::descriptor() const noexcept {
@@ -251,39 +211,17 @@ connection::reading::reading(connection& c) : connection_(&c) {
         aya::detail::throw_invalid_state("aya::io::stream_reader: another task is reading from it");
 }
 
-task<> connection::fill() {
-    if (ended_.load())
-        co_return;
-    std::unique_lock lock(mutex_);
-    bool const encrypted = tls_.has_value();
-    lock.unlock();
-    if (!encrypted) {
-        std::span<char> const room = received.prepare(room_);
-        std::size_t const n = co_await receive_raw(room);
-        received.commit(n);
-        more_likely_ = n == room.size();
-        if (more_likely_)
-            room_ = std::min(2 * room_, most_room);
-        if (n == 0)
-            ended_.store(true);
-        note_received();
-        co_return;
-    }
-    for (;;) {
-        lock.lock();
-        bool const got = decrypt();
-        lock.unlock();
-        if (got)
-            break;
-        if (tls_room_ == nullptr)
-            tls_room_.reset(new char[tls_room]);
-        std::size_t const n = co_await receive_raw({tls_room_.get(), tls_room});
-        lock.lock();
-        if (n == 0)
-            tls_->received_end();
-        else
-            tls_->received({tls_room_.get(), n});
-        lock.unlock();
+// Nobody but the reader starts TLS, so that it may look without the mutex.
+task<> connection::fill() { return tls_ ? fill_decrypted() : receive(); }
+
+task<> connection::fill_decrypted() {
+    while (!ended_.load()) {
+        {
+            std::lock_guard const guard(mutex_);
+            if (decrypt())
+                break;
+        }
+        co_await receive();
     }
     note_received();
 }
@@ -311,35 +249,58 @@ bool connection::decrypt() {
     return any || ended_.load();
 }
 
-// 0 at the end.
-task<std::size_t> connection::receive_raw(std::span<char> room) {
+// One read: into `received`, or for TLS to decrypt.
+task<> connection::receive() {
     use const here(*this);
-    if (!here.entered())
-        co_return 0;
-    if (more_likely_) {
-        long const n = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
-                                             : ::read(descriptor_, room.data(), room.size());
-        if (n >= 0)
-            co_return static_cast<std::size_t>(n);
-        if (!would_block(errno)) {
-            std::lock_guard const guard(mutex_);
-            fail(system_failure(errno, "aya::io: reading"));
-            std::rethrow_exception(error_);
-        }
-        more_likely_ = false;
+    bool const encrypted = tls_.has_value();
+    if (encrypted && tls_room_ == nullptr)
+        tls_room_.reset(new char[tls_room]);
+    std::span<char> const room = encrypted ? std::span<char>(tls_room_.get(), tls_room) : received.prepare(room_);
+    std::size_t n = 0; // that is the end
+    if (here.entered() && !receive_now(room, n)) {
+        boost::system::error_code failed;
+        if (socket_)
+            n = co_await socket_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
+        else
+            n = co_await pipe_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
+        if (failed && failed != boost::asio::error::eof && !closing_.load())
+            fail_reading(failed.value());
+        if (failed)
+            n = 0;
     }
-    boost::system::error_code failed;
-    std::size_t n = 0;
-    if (socket_)
-        n = co_await socket_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
-    else
-        n = co_await pipe_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
-    if (failed && failed != boost::asio::error::eof && !closing_.load()) {
+    more_likely_ = n == room.size();
+    if (encrypted) {
         std::lock_guard const guard(mutex_);
-        fail(system_failure(failed.value(), "aya::io: reading"));
-        std::rethrow_exception(error_);
+        if (n == 0)
+            tls_->received_end();
+        else
+            tls_->received({room.data(), n});
+        co_return;
     }
-    co_return failed ? 0 : n;
+    received.commit(n);
+    if (more_likely_)
+        room_ = std::min(2 * room_, most_room);
+    if (n == 0)
+        ended_.store(true);
+    note_received();
+}
+
+// After a full read, there may be more: asked for at once. True when that was the answer.
+bool connection::receive_now(std::span<char> room, std::size_t& n) {
+    if (!more_likely_)
+        return false;
+    long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
+                                           : ::read(descriptor_, room.data(), room.size());
+    if (got < 0 && !would_block(errno))
+        fail_reading(errno);
+    n = static_cast<std::size_t>(std::max(got, 0L));
+    return got >= 0;
+}
+
+void connection::fail_reading(int error) {
+    std::lock_guard const guard(mutex_);
+    fail(system_failure(error, "aya::io: reading"));
+    std::rethrow_exception(error_);
 }
 
 // --- writing --------------------------------------------------------------------------------------------------------------------------
@@ -436,27 +397,20 @@ void connection::update_marks() noexcept {
         below_mark_.set();
 }
 
-task<> connection::drain() {
-    auto const self = shared_from_this();
-    for (;;) {
-        bool leaves = false;
-        {
-            std::lock_guard const guard(mutex_);
-            if (error_ != nullptr)
-                std::rethrow_exception(error_);
-            if (lost_ || closed_)
-                throw_errno(ECONNRESET, "aya::io::stream_writer::drain: the connection is closed");
-            if (below_mark_.is_set()) {
-                if (!closing_.load())
-                    co_return;
-                leaves = true;
-            }
-        }
-        if (leaves)
-            break;
-        co_await below_mark_.wait();
-    }
-    co_await yield(); // a loop of write and drain on a closing connection lets others run
+task<> connection::drain(std::shared_ptr<connection> c) {
+    while (!c->is_drained())
+        co_await c->below_mark_.wait();
+    if (c->closing_.load())
+        co_await yield(); // a loop of write and drain on a closing connection lets others run
+}
+
+bool connection::is_drained() {
+    std::lock_guard const guard(mutex_);
+    if (error_ != nullptr)
+        std::rethrow_exception(error_);
+    if (lost_ || closed_)
+        throw_errno(ECONNRESET, "aya::io::stream_writer::drain: the connection is closed");
+    return below_mark_.is_set();
 }
 
 void connection::set_limits(std::size_t high, std::size_t low) {
@@ -518,14 +472,8 @@ task<> connection::handshake(std::shared_ptr<ssl_context::state> context, bool s
         if (done)
             co_return;
         lock.unlock();
-        if (tls_room_ == nullptr)
-            tls_room_.reset(new char[tls_room]);
-        std::size_t const n = co_await receive_raw({tls_room_.get(), tls_room});
+        co_await receive();
         lock.lock();
-        if (n == 0)
-            tls_->received_end();
-        else
-            tls_->received({tls_room_.get(), n});
     }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "io/address.hpp"
+#include "io/byte_buffer.hpp"
 #include "io/tls_engine.hpp"
 
 #include <aya/io/await.hpp>
@@ -14,8 +15,10 @@
 #include <aya/sync/event.hpp>
 #include <aya/task.hpp>
 
+#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -28,27 +31,6 @@
 #include <string_view>
 
 namespace aya::inline v1::io::detail {
-
-/// Bytes that are added at the end and taken from the front.
-class byte_buffer {
-public:
-    [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
-    [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
-    [[nodiscard]] std::string_view view() const noexcept { return {data_.get() + begin_, size()}; }
-
-    /// Room for at least `least` bytes.
-    [[nodiscard]] std::span<char> prepare(std::size_t least);
-    void commit(std::size_t n) noexcept { end_ += n; }
-    void append(std::string_view bytes);
-    void consume(std::size_t n) noexcept;
-    [[nodiscard]] std::string take(std::size_t n);
-
-private:
-    std::unique_ptr<char[]> data_;
-    std::size_t capacity_ = 0;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-};
 
 class connection : public std::enable_shared_from_this<connection> {
 public:
@@ -83,7 +65,7 @@ public:
     // --- the writer: any thread ---
 
     void write(std::string_view data);
-    [[nodiscard]] task<> drain();
+    [[nodiscard]] static task<> drain(std::shared_ptr<connection> c);
     void set_limits(std::size_t high, std::size_t low);
     [[nodiscard]] std::size_t unsent() const;
     void write_eof();
@@ -91,7 +73,7 @@ public:
     void close() noexcept;
     void abort() noexcept;
     [[nodiscard]] bool is_closing() const noexcept { return closing_.load(); }
-    [[nodiscard]] task<> wait_closed();
+    [[nodiscard]] static task<> wait_closed(std::shared_ptr<connection> c);
     /// -1 when it is closed.
     [[nodiscard]] int descriptor() const noexcept;
     [[nodiscard]] std::string name(bool of_peer) const;
@@ -104,8 +86,12 @@ private:
     friend class use;
     class use;
 
-    [[nodiscard]] task<std::size_t> receive_raw(std::span<char> room);
+    [[nodiscard]] task<> receive();
+    [[nodiscard]] bool receive_now(std::span<char> room, std::size_t& n);
+    [[noreturn]] void fail_reading(int error);
+    [[nodiscard]] task<> fill_decrypted();
     bool decrypt();
+    [[nodiscard]] bool is_drained();
     void send_all();
     [[nodiscard]] bool send_some();
     void send_later();
@@ -119,8 +105,10 @@ private:
     kind const kind_;
     int const descriptor_;
     std::size_t const limit_;
-    std::optional<boost::asio::generic::stream_protocol::socket> socket_;
-    std::optional<boost::asio::posix::stream_descriptor> pipe_;
+    // With the context's own executor type: what happens for each byte knows it at compile time.
+    using executor = boost::asio::io_context::executor_type;
+    std::optional<boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, executor>> socket_;
+    std::optional<boost::asio::posix::basic_stream_descriptor<executor>> pipe_;
     std::atomic<bool> read_by_{false};
     std::atomic<bool> ended_{false};
     std::atomic<bool> nothing_received_{true};

@@ -55,7 +55,7 @@ public:
         if (operation_ == nullptr)
             return;
         try {
-            operation_->signal_.emit(boost::asio::cancellation_type::all);
+            operation_->target_.emit(boost::asio::cancellation_type::all);
         } catch (...) {
             // The operation goes on to its end.
         }
@@ -230,6 +230,13 @@ void operation::note_serial_executor(any_io_executor const& candidate) noexcept 
         return;
     executor_ = candidate;
     note_foreign();
+}
+
+void operation::note_context(boost::asio::io_context& candidate) noexcept {
+    if (&candidate == &driver_->context())
+        noted_ = true;
+    else
+        note_serial_executor(candidate.get_executor());
 }
 
 // A thread that is none of the runtime's will wake the task: the runtime's end waits until it is out.

@@ -93,9 +93,6 @@ task<> do_start_tls(shared c, std::shared_ptr<ssl_context::state> context, bool 
     co_await c->handshake(std::move(context), server, std::move(name));
 }
 
-task<> drained(shared c) { co_await c->drain(); }
-task<> closed(shared c) { co_await c->wait_closed(); }
-
 } // namespace
 
 task<std::string> stream_reader::read(std::size_t n) { return read_some(connection_, n); }
@@ -105,16 +102,15 @@ task<std::string> stream_reader::readuntil(std::string separator) { return read_
 task<std::string> stream_reader::readline() { return read_line(connection_); }
 bool stream_reader::at_eof() const noexcept { return connection_->at_eof(); }
 
-
 void stream_writer::write(std::string_view data) { connection_->write(data); }
-task<> stream_writer::drain() { return drained(connection_); }
+task<> stream_writer::drain() { return connection::drain(connection_); }
 void stream_writer::set_write_buffer_limits(std::size_t high, std::size_t low) { connection_->set_limits(high, low); }
 std::size_t stream_writer::get_write_buffer_size() const noexcept { return connection_->unsent(); }
 void stream_writer::write_eof() { connection_->write_eof(); }
 bool stream_writer::can_write_eof() const noexcept { return connection_->can_write_eof(); }
 void stream_writer::close() { connection_->close(); }
 bool stream_writer::is_closing() const noexcept { return connection_->is_closing(); }
-task<> stream_writer::wait_closed() { return closed(connection_); }
+task<> stream_writer::wait_closed() { return connection::wait_closed(connection_); }
 void stream_writer::abort() { connection_->abort(); }
 std::string stream_writer::peername() const { return connection_->name(true); }
 std::string stream_writer::sockname() const { return connection_->name(false); }

@@ -195,7 +195,7 @@ private:
 template <class Outcome>
 class handler {
 public:
-    using cancellation_slot_type = boost::asio::cancellation_slot;
+    using cancellation_slot_type = cancellation_target::slot;
     using allocator_type = frame_allocator<void>;
     using operation_type = operation_with_result<Outcome>;
 

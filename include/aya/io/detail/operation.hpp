@@ -6,9 +6,9 @@
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/suspension.hpp>
 #include <aya/detail/task_state.hpp>
+#include <aya/io/detail/cancellation_target.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -36,7 +36,7 @@ public:
     operation() = default;
     operation(operation&&) noexcept {} // before it is awaited
 
-    [[nodiscard]] boost::asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+    [[nodiscard]] cancellation_target::slot slot() noexcept { return cancellation_target::slot(target_); }
 
     /// The executor for the operation's handlers when its object has `candidate`: that one, or a strand on it.
     template <class Executor>
@@ -45,7 +45,9 @@ public:
             note_executor(candidate);
             return foreign_.load() ? Executor(executor_) : candidate;
         } else {
-            if constexpr (std::constructible_from<boost::asio::any_io_executor, Executor>)
+            if constexpr (std::same_as<Executor, boost::asio::io_context::executor_type>)
+                note_context(candidate.context());
+            else if constexpr (std::constructible_from<boost::asio::any_io_executor, Executor>)
                 if (!noted_)
                     note_serial_executor(candidate);
             return candidate;
@@ -82,6 +84,7 @@ private:
     [[nodiscard]] bool is_own(boost::asio::any_io_executor const& candidate) const noexcept;
     void note_executor(boost::asio::any_io_executor const& candidate) noexcept;
     void note_serial_executor(boost::asio::any_io_executor const& candidate) noexcept;
+    void note_context(boost::asio::io_context& candidate) noexcept;
     void note_foreign() noexcept;
     void count() noexcept;
 
@@ -94,7 +97,7 @@ private:
     std::atomic<emission*> emission_{nullptr};
     task_state* task_ = nullptr;
     aya::detail::asio_driver* driver_ = nullptr;
-    boost::asio::cancellation_signal signal_;
+    cancellation_target target_;
     boost::asio::any_io_executor executor_;
 };
 
