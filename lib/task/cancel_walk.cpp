@@ -13,6 +13,8 @@ bool cancel_walk::make_room(std::size_t tasks) noexcept {
     try {
         if (steps_.capacity() - steps_.size() < tasks)
             steps_.reserve(std::max(2 * steps_.capacity(), steps_.size() + tasks));
+        if (path_.capacity() < depth_)
+            path_.reserve(2 * depth_);
         return true;
     } catch (std::bad_alloc const&) {
         return false;
@@ -110,15 +112,28 @@ void cancel_walk::visit_forwarded() {
     std::size_t reversed_from = 0;
     while (!steps_.empty()) {
         std::reverse(steps_.begin() + static_cast<std::ptrdiff_t>(reversed_from), steps_.end());
-        step const s = std::move(steps_.back());
+        step s = std::move(steps_.back());
         steps_.pop_back();
         reversed_from = steps_.size();
         depth_ = s.depth;
+        path_.erase(path_.begin() + static_cast<std::ptrdiff_t>(depth_ - 1), path_.end());
         in_circle_ = closes_circle(*s.target, s.depth);
-        // A target that ended since it was put on the walk has woken the waiting task, or is about to: ask that task
-        // again, so that the request is not lost. It was counted the first time.
-        if (!request(*s.target, true) && s.waiting)
-            request(*s.waiting, false);
+        if (!request(*s.target, true))
+            ask_again(std::move(s.waiting));
+        else if (steps_.size() != reversed_from)
+            path_.push_back(std::move(s.waiting)); // make_room() has kept a place
+    }
+}
+
+// A target that ended since it was put on the walk has woken the task that waited for it, or is about to: that one is asked again, so that
+// the request is not lost. If it has ended too, the one that waited for that, and so on. They were counted the first time.
+void cancel_walk::ask_again(state_reference waiting) {
+    for (;;) {
+        --depth_;
+        if (!waiting || request(*waiting, false) || path_.empty())
+            return;
+        waiting = std::move(path_.back());
+        path_.pop_back();
     }
 }
 

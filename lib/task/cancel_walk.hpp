@@ -44,12 +44,14 @@ private:
     bool request(task_state& t, bool count);
     void ask_suspension(task_state& t, std::uint64_t word);
     void visit_forwarded();
+    void ask_again(state_reference waiting);
     [[nodiscard]] bool closes_circle(task_state& t, std::size_t depth) noexcept;
 
     std::string_view message_;
     bool for_scope_; // of the first task
     std::vector<step> steps_; // last one first
     std::size_t depth_ = 0; // of the task that is asked
+    std::vector<state_reference> path_; // those that wait, from the first task down to the one above the step; null where the wait remembers
     // Brent's cycle detection (1980) along the current path: a task that is met again deeper is its own ancestor. It begins at a
     // depth that programs without a circle rarely reach.
     static constexpr std::size_t first_checkpoint = 1024;

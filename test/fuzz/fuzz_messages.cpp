@@ -43,6 +43,8 @@ void* operator new(std::size_t size) {
         return block;
     throw std::bad_alloc();
 }
+// libFuzzer sorts with it, and what it gets goes to the operator below.
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return std::malloc(size == 0 ? 1 : size); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 

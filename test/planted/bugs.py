@@ -13,16 +13,16 @@ BUGS = [
      "bool stay_awake = !injected_.empty() || stopping_.load();",
      "bool stay_awake = (!planted(2) && !injected_.empty()) || stopping_.load();"),
     ("of posts that are taken at once, the last one is dropped", POOL,
-     "        ready* const next = r->next;\n        push(w, *r);\n        r = next;\n    }\n    if (rest != nullptr)",
+     "        ready* const next = r->next;\n        push(w, *r);\n        r = next;\n    }\n    accepted_",
      "        ready* const next = r->next;\n        if (!planted(3) || next != nullptr || r == rest)\n            push(w, *r);\n        r = next;\n"
-     "    }\n    if (rest != nullptr)"),
+     "    }\n    accepted_"),
     ("a thief drops the last one of many that it took", POOL,
      "for (std::size_t k = 1; k < taken; ++k)", "for (std::size_t k = 1; k < taken - (planted(4) && taken > 8 ? 1 : 0); ++k)"),
     ("timers of other workers are left to wait", POOL,
      "    for (auto& other : workers_)\n        fire(other->timers, now);",
      "    for (auto& other : workers_)\n        if (!planted(5) || other.get() == &w)\n            fire(other->timers, now);"),
     ("forked work goes before woken tasks, always", POOL,
-     "if (w.tick % woken_interval != 0) [[likely]]", "if (planted(6) || w.tick % woken_interval != 0) [[likely]]"),
+     "if (tick % woken_interval != 0) [[likely]]", "if (planted(6) || tick % woken_interval != 0) [[likely]]"),
     ("a thief takes from the deque without the compare-exchange", "lib/scheduler/fork_deque.cpp",
      "    return top_.compare_exchange_strong(top, top + 1) ? item : nullptr; // D2, D3",
      "    if (planted(7)) {\n        top_.store(top + 1);\n        return item;\n    }\n"
@@ -48,7 +48,7 @@ BUGS = [
      "t.unlock((word & ~task_state::scope_only_bit) | task_state::must_cancel_bit);",
      "t.unlock((word & ~task_state::scope_only_bit) | (planted(14) ? 0 : task_state::must_cancel_bit));"),
     ("a request whose target ended on the way is not asked for again", "lib/task/cancel_walk.cpp",
-     "if (!request(*s.target, true) && s.waiting)", "if (!request(*s.target, true) && s.waiting && !planted(15))"),
+     "            ask_again(std::move(s.waiting));", "            planted(15) ? void() : ask_again(std::move(s.waiting));"),
     ("a task that is asked to stop after its last suspension keeps its result", "lib/task/task_state.cpp",
      "if (how == ending::returned && (word & must_cancel_bit) != 0) {",
      "if (!planted(16) && how == ending::returned && (word & must_cancel_bit) != 0) {"),
@@ -77,6 +77,8 @@ BUGS = [
     ("a call that is cancelled before it began runs all the same", "lib/executors/offload.cpp",
      "if (job.stage_.compare_exchange_strong(expected, stage::running)) {",
      "if (job.stage_.compare_exchange_strong(expected, stage::running) || planted(25)) {"),
+    ("such a request is asked for again only of the task that waited for the target", "lib/task/cancel_walk.cpp",
+     "if (!waiting || request(*waiting, false) || path_.empty())", "if (!waiting || request(*waiting, false) || path_.empty() || planted(26))"),
 ]
 
 # Put before each of these files.

@@ -251,6 +251,25 @@ TEST_CASE("Q10: join returns at once when nothing is unfinished, else when the c
     });
 }
 
+TEST_CASE("Q10: the last task_done wakes all who join") {
+    everywhere([]() -> aya::task<> {
+        aya::queue<int> q;
+        q.put_nowait(1);
+        (void)q.get_nowait();
+        auto join = [&]() -> aya::task<> { co_await q.join(); };
+        std::vector<aya::task_handle<>> joiners;
+        for (int i = 0; i < 5; ++i)
+            joiners.push_back(aya::create_task(join));
+        co_await test::settle();
+        q.task_done();
+        co_await test::settle();
+        for (auto const& h : joiners)
+            CHECK(h.done());
+        for (auto const& h : joiners)
+            h.cancel(); // for when one of them still waits
+    });
+}
+
 TEST_CASE("Q11: after shutdown every put throws; waiting putters wake with queue_shut_down and store nothing") {
     everywhere([]() -> aya::task<> {
         aya::queue<int> q(1);

@@ -69,3 +69,45 @@ TEST_CASE("stress: a request that is pending when a call goes to a thread, and i
     CHECK(h.exception() == nullptr);
     MESSAGE(calls, " calls");
 }
+
+TEST_CASE("stress: a request that goes down a chain of tasks while their ends come up is not lost where they meet") {
+    test::stress_clock const clock;
+    aya::runtime rt(test::kind{2}.options());
+    test::random_source random(12);
+    std::uint64_t rounds = 0;
+    bool lost = false;
+    do {
+        std::atomic<bool> go{false};
+        std::atomic<bool> begun{false};
+        aya::event never;
+        auto leaf = [&]() -> aya::task<> {
+            begun.store(true);
+            while (!go.load()) {
+            }
+            co_return;
+        };
+        auto link = [](aya::task_handle<> below) -> aya::task<> { co_await below; };
+        auto top = [&](aya::task_handle<> below) -> aya::task<> {
+            co_await below;
+            co_await never.wait(); // where a request that came too late for the chain has to be found
+        };
+        std::size_t const length = 1 + random.below(100);
+        auto last = rt.spawn(leaf);
+        for (std::size_t i = 1; i < length; ++i)
+            last = rt.spawn(link, last);
+        auto const whole = rt.spawn(top, last);
+        while (!begun.load())
+            std::this_thread::yield();
+        std::size_t spin = random.below(500 * length);
+        go.store(true);
+        for (; spin != 0; --spin)
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+        CHECK(whole.cancel());
+        lost = !test::eventually_outside([&] { return whole.done(); }, std::chrono::seconds(20));
+        never.set();
+        rt.wait(whole);
+        CHECK(whole.cancelled());
+        ++rounds;
+    } while (clock.running() && !lost);
+    MESSAGE(rounds, " rounds");
+}

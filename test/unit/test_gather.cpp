@@ -192,6 +192,37 @@ TEST_CASE("gather: a task that gathers for ever does not starve its sibling") {
     });
 }
 
+TEST_CASE("gather: while it starts its children, every sixteenth turn belongs to tasks that were woken") {
+    // One worker, so that turns can be counted: each child ends its turn at once, and the rest of them is forked work.
+    aya::runtime rt(test::kind{1}.options());
+    constexpr int children = 1600;
+    int started = 0, turns = 0;
+    aya::event last;
+    auto child = [&]() -> aya::task<> {
+        if (++started == children)
+            last.set();
+        co_await last.wait();
+    };
+    auto sibling = [&]() -> aya::task<> {
+        while (started < children) {
+            co_await aya::yield();
+            ++turns;
+        }
+    };
+    auto main = [&]() -> aya::task<> {
+        auto const h = aya::create_task(sibling);
+        co_await aya::yield(); // it has its first turn
+        std::vector<aya::task<>> all;
+        for (int i = 0; i < children; ++i)
+            all.push_back(child());
+        co_await aya::gather(std::move(all));
+        co_await h;
+    };
+    rt.block_on(main);
+    CHECK(started == children);
+    CHECK(turns >= children / 16);
+}
+
 TEST_CASE("every awaitable can be gathered, timed and scheduled, not only tasks") {
     test::everywhere([]() -> aya::task<> {
         aya::queue<std::unique_ptr<int>> q;
