@@ -86,7 +86,7 @@ def reductions(body):
         body[i:i + 1] = []
         yield
         body[i:i] = [op]
-        if op.name not in ("spawn", "gspawn", "gather", "group"):
+        if op.name not in ("spawn", "espawn", "gspawn", "gather", "group"):
             for inner in op.bodies:
                 body[i:i + 1] = inner
                 yield
@@ -103,9 +103,9 @@ def valid(program):
             if op.name == "gspawn" and op.args[0] not in groups or op.name == "resched" and op.args[0] not in timeouts:
                 return False
             inner = groups | {op.id} if op.name == "group" else groups
-            if op.name in ("spawn", "gather"):
+            if op.name in ("spawn", "espawn", "gather"):
                 inner = set()
-            kept = set() if op.name in ("spawn", "gspawn", "gather") else timeouts | {op.id} if op.name == "timeout" else timeouts
+            kept = set() if op.name in ("spawn", "espawn", "gspawn", "gather") else timeouts | {op.id} if op.name == "timeout" else timeouts
             if not all(check(b, inner, kept) for b in op.bodies):
                 return False
         return True
@@ -137,7 +137,7 @@ def count(tally, program, log):
             continue
         name = kinds.get(int(parts[2]), "task")
         note = parts[3].removeprefix(name + " ").split()
-        what = note[0] if note[0] in ("caught", "settle", "held", "start", "none") else ""
+        what = note[0] if note[0] in ("caught", "settle", "held", "notified", "start", "none") else ""
         result = note[-1] if "!" in note[-1] and "[" not in note[-1].split("!")[0] else ""
         tally[name]["!" + re.sub(r"[^a-zE?].*", "", result[1:]) if result else what or "ok"] += 1
 

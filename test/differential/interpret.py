@@ -8,6 +8,7 @@ import asyncio
 import sys
 import warnings
 
+import models
 import programs
 import strict
 
@@ -15,7 +16,7 @@ PERIOD, SHARE = 8192, 256  # instants: 256 of every 8192 ms belong to one actor
 HORIZON = 100_000_000  # by then a program waits for something that will not come
 
 # Which message a cancellation bears that went through another task differs between versions of asyncio, so it is not compared.
-FORWARDING = {"await", "shield", "gather", "waitforh", "waitf"}
+FORWARDING = {"await", "shield", "gather", "waitforh", "waitf", "cwait"}
 
 
 class UserError(Exception):
@@ -35,6 +36,10 @@ def describe(e):
         return "full"
     if isinstance(e, asyncio.QueueEmpty):
         return "empty"
+    if isinstance(e, models.QueueShutDown):
+        return "shutdown"
+    if isinstance(e, asyncio.BrokenBarrierError):
+        return "broken"
     if isinstance(e, (ValueError, RuntimeError, asyncio.InvalidStateError)):
         return "invalid"
     return "?" + repr(e)
@@ -66,11 +71,15 @@ class Machine:
     def __init__(self, program, write):
         self.program, self.write, self.loop = program, write, strict.Loop()
         self.spread = program.mode == "spread"
-        library = asyncio if self.spread else strict
-        queue, lock, semaphore = library.Queue, library.Lock, library.Semaphore
-        self.queues = [queue(c) for c in program.queues]
+        library = asyncio if self.spread else models
+        lock, semaphore, barrier = library.Lock, library.Semaphore, library.Barrier
+        shelf = library if sys.version_info >= models.FIRST_WITH_QUEUE_SHUTDOWN else models
+        kinds = (shelf.Queue, shelf.LifoQueue, shelf.PriorityQueue)
+        self.queues = [kinds[c // 100](c % 100) for c in program.queues]
         self.semaphores = [semaphore(n) for n in program.semaphores]
         self.locks = [lock() for _ in range(program.locks)]
+        self.conditions = [models.Condition(lock()) for _ in range(program.locks)]
+        self.barriers = [barrier(2 + i) for i in range(program.locks)]
         self.events = [asyncio.Event() for _ in range(program.events)]
         self.futures = [self.loop.create_future() for _ in range(program.events)]
         self.slots, self.actors = {}, {}
@@ -142,9 +151,11 @@ class Machine:
                 self.log(actor, op.id, "settle !" + describe(e))
                 first = first or e
 
-    async def op_sleep(self, actor, op):
-        delay = op.args[0]
+    async def pause(self, actor, delay):
         await asyncio.sleep(self.instant(actor, delay) - self.loop.now if self.spread else delay)
+
+    async def op_sleep(self, actor, op):
+        await self.pause(actor, op.args[0])
         return "ok", None
 
     async def op_yield(self, actor, op):
@@ -153,6 +164,10 @@ class Machine:
 
     async def op_spawn(self, actor, op):
         self.slots[op.args[0]] = self.loop.create_task(self.act(op.args[0], op.bodies[0], {}))
+        return "ok", None
+
+    async def op_espawn(self, actor, op):
+        self.slots[op.args[0]] = self.loop.create_task(self.act(op.args[0], op.bodies[0], {}), eager_start=True)
         return "ok", None
 
     async def op_gspawn(self, actor, op):
@@ -192,6 +207,16 @@ class Machine:
         done, pending = await asyncio.wait(found.values(), timeout=self.deadline(actor, op.args[1]), return_when=mode)
         names = [",".join(str(a) for a in sorted(found) if found[a] in s) for s in (done, pending)]
         return f"[{names[0]}|{names[1]}]", None
+
+    async def op_ascomp(self, actor, op):
+        found = [self.slots[a] for a in op.args[2:] if self.slots.get(a) is not None]
+        real = self.spread and sys.version_info >= models.FIRST_WITH_ORIGINAL_TASKS
+        results, limit = [], self.deadline(actor, op.args[0])
+        async for task in strict.as_completed(found, limit) if real else models.AsCompleted(found, limit):
+            results.append(outcome(asyncio.CancelledError() if task.cancelled() else task.exception() or task.result()))
+            if len(results) == op.args[1]:
+                break
+        return "[" + ",".join(sorted(results) if self.spread else results) + "]", None
 
     async def op_waitfor(self, actor, op):
         value = await strict.wait_for(self.run_body(actor, op.bodies[0]), self.deadline(actor, op.args[0]))
@@ -245,6 +270,41 @@ class Machine:
 
     async def op_join(self, actor, op):
         await self.queues[op.args[0]].join()
+        return "ok", None
+
+    async def op_close(self, actor, op):
+        self.queues[op.args[0]].shutdown(bool(op.args[1]))
+        return "ok", None
+
+    async def op_barrier(self, actor, op):
+        index = await self.barriers[op.args[0]].wait()
+        return "ok" if self.spread else f"={index}", None  # asyncio gives a place twice after a cancellation
+
+    async def op_breset(self, actor, op):
+        await self.barriers[op.args[0]].reset()
+        return "ok", None
+
+    async def op_babort(self, actor, op):
+        await self.barriers[op.args[0]].abort()
+        return "ok", None
+
+    async def op_cwait(self, actor, op):
+        condition = self.conditions[op.args[0]]
+        async with condition.lock:
+            self.log(actor, op.id, "held")
+            await self.settle(actor)
+            await condition.wait()
+            self.log(actor, op.id, "notified")
+            await self.pause(actor, op.args[1])
+        return "ok", None
+
+    async def op_notify(self, actor, op):
+        condition = self.conditions[op.args[0]]
+        async with condition.lock:
+            self.log(actor, op.id, "held")
+            await self.settle(actor)
+            condition.notify(len(condition.waiters) if op.args[1] < 0 else op.args[1])
+            await self.pause(actor, op.args[2])
         return "ok", None
 
     async def op_lock(self, actor, op, of=None):

@@ -19,7 +19,8 @@ constexpr milliseconds horizon{100'000'000};
 
 // Which message a cancellation bears that went through another task differs between versions of asyncio, so it is not compared.
 bool forwards(op const& o) {
-    return o.name == "await" || o.name == "shield" || o.name == "gather" || o.name == "waitforh" || o.name == "waitf";
+    return o.name == "await" || o.name == "shield" || o.name == "gather" || o.name == "waitforh" || o.name == "waitf" ||
+           o.name == "cwait";
 }
 
 } // namespace
@@ -42,6 +43,10 @@ std::string describe(std::exception_ptr const& error) {
         return "full";
     } catch (aya::queue_empty const&) {
         return "empty";
+    } catch (aya::queue_shut_down const&) {
+        return "shutdown";
+    } catch (aya::broken_barrier_error const&) {
+        return "broken";
     } catch (aya::invalid_state_error const&) {
         return "invalid";
     } catch (std::exception const& e) {
@@ -65,9 +70,19 @@ int rank(std::exception_ptr const& error) {
     }
 }
 
-machine::machine(program const& p) : program_(p), locks_(p.locks), events_(p.events) {
-    for (int const capacity : p.queues)
-        queues_.emplace_back(capacity);
+machine::machine(program const& p) : program_(p), locks_(p.locks), condition_locks_(p.locks), events_(p.events) {
+    for (int const kind : p.queues) {
+        if (kind >= 200)
+            queues_.emplace_back(std::in_place_index<2>, kind - 200);
+        else if (kind >= 100)
+            queues_.emplace_back(std::in_place_index<1>, kind - 100);
+        else
+            queues_.emplace_back(std::in_place_index<0>, kind);
+    }
+    for (aya::mutex& one : condition_locks_) {
+        conditions_.emplace_back(one);
+        barriers_.emplace_back(static_cast<std::ptrdiff_t>(conditions_.size()) + 1);
+    }
     for (int const permits : p.semaphores)
         semaphores_.emplace_back(permits);
 }
@@ -146,6 +161,11 @@ void machine::keep(int k, aya::task_handle<int> const& h) {
 aya::task<> machine::settle(actor& a) {
     if (program_.spread)
         co_await aya::sleep(until_instant(a, milliseconds(1)));
+}
+
+aya::task<> machine::pause(actor& a, int delay) {
+    milliseconds const d(delay);
+    co_await aya::sleep(program_.spread ? until_instant(a, d) : d);
 }
 
 // Settles, however often that is cancelled; gives the first of these errors.

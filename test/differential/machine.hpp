@@ -6,6 +6,8 @@
 
 #include <aya/future.hpp>
 #include <aya/queue.hpp>
+#include <aya/sync/barrier.hpp>
+#include <aya/sync/condition_variable.hpp>
 #include <aya/sync/event.hpp>
 #include <aya/sync/mutex.hpp>
 #include <aya/sync/semaphore.hpp>
@@ -23,11 +25,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace differential {
 
 using milliseconds = std::chrono::milliseconds;
 using flow = std::optional<int>; // what a `ret` returned, if there was one
+using any_queue = std::variant<aya::queue<int>, aya::lifo_queue<int>, aya::priority_queue<int>>;
 
 struct user_error {
     int id;
@@ -74,6 +78,7 @@ private:
     void keep(int k, aya::task_handle<int> const& h);
 
     aya::task<> settle(actor& a);
+    aya::task<> pause(actor& a, int delay);
     aya::task<std::exception_ptr> settle_in_the_end(actor& a, op const& o);
     aya::task<int> act(int number, body const* b, std::map<int, aya::task_group*> groups);
     aya::task<flow> run_body(actor& a, body const& b);
@@ -83,11 +88,13 @@ private:
     aya::task<result> sleep(actor&, op const&);
     aya::task<result> yield(actor&, op const&);
     aya::task<result> spawn(actor&, op const&);
+    aya::task<result> spawn_eagerly(actor&, op const&);
     aya::task<result> spawn_in_group(actor&, op const&);
     aya::task<result> await(actor&, op const&);
     aya::task<result> shield(actor&, op const&);
     aya::task<result> gather(actor&, op const&);
     aya::task<result> wait(actor&, op const&);
+    aya::task<result> as_completed(actor&, op const&);
     aya::task<result> wait_for(actor&, op const&);
     aya::task<result> wait_for_handle(actor&, op const&);
     aya::task<result> timeout(actor&, op const&);
@@ -99,6 +106,12 @@ private:
     aya::task<result> get_nowait(actor&, op const&);
     aya::task<result> task_done(actor&, op const&);
     aya::task<result> join(actor&, op const&);
+    aya::task<result> shut_down(actor&, op const&);
+    aya::task<result> barrier(actor&, op const&);
+    aya::task<result> reset_barrier(actor&, op const&);
+    aya::task<result> abort_barrier(actor&, op const&);
+    aya::task<result> wait_condition(actor&, op const&);
+    aya::task<result> notify(actor&, op const&);
     aya::task<result> lock(actor&, op const&);
     aya::task<result> semaphore(actor&, op const&);
     aya::task<result> set(actor&, op const&);
@@ -117,9 +130,12 @@ private:
 
     program const& program_;
     aya::time_point start_{};
-    std::deque<aya::queue<int>> queues_;
+    std::deque<any_queue> queues_;
     std::deque<aya::semaphore> semaphores_;
     std::deque<aya::mutex> locks_;
+    std::deque<aya::mutex> condition_locks_; // as many conditions and barriers
+    std::deque<aya::condition_variable> conditions_;
+    std::deque<aya::barrier> barriers_;
     std::deque<aya::event> events_;
     std::deque<aya::promise<int>> futures_; // as many as events; made in the runtime
     std::mutex mutex_; // guards all below

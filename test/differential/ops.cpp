@@ -2,6 +2,7 @@
 // The ops, one function each, in the order of the table.
 #include "machine.hpp"
 
+#include <aya/as_completed.hpp>
 #include <aya/errors.hpp>
 #include <aya/gather.hpp>
 #include <aya/outcome.hpp>
@@ -9,6 +10,7 @@
 #include <aya/sleep.hpp>
 #include <aya/wait.hpp>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -32,29 +34,78 @@ std::string listed(std::vector<std::string> const& parts) {
     return all;
 }
 
+template <class Queue>
+aya::task<> put_into(Queue* q, int item) {
+    co_await q->put(item);
+}
+template <class Queue>
+aya::task<int> get_from(Queue* q) {
+    co_return co_await q->get();
+}
+template <class Queue>
+aya::task<> join_all(Queue* q) {
+    co_await q->join();
+}
+
+std::string outcome_of(aya::task_handle<int> const& h) {
+    if (h.cancelled())
+        return "!cancelled()";
+    std::exception_ptr const error = h.exception();
+    return error ? "!" + describe(error) : std::to_string(h.result());
+}
+
 } // namespace
 
 std::map<std::string, machine::member> const& machine::table() {
     using m = machine;
     static std::map<std::string, member> const all{
-        {"sleep", &m::sleep},     {"yield", &m::yield},           {"spawn", &m::spawn},
-        {"gspawn", &m::spawn_in_group}, {"await", &m::await},     {"shield", &m::shield},
-        {"gather", &m::gather},   {"wait", &m::wait},             {"waitfor", &m::wait_for},
-        {"waitforh", &m::wait_for_handle}, {"timeout", &m::timeout}, {"resched", &m::reschedule},
-        {"group", &m::group},     {"put", &m::put},               {"get", &m::get},
-        {"putn", &m::put_nowait}, {"getn", &m::get_nowait},       {"done", &m::task_done},
-        {"join", &m::join},       {"lock", &m::lock},             {"sem", &m::semaphore},
-        {"set", &m::set},         {"clear", &m::clear},           {"waitev", &m::wait_event},
-        {"waitf", &m::wait_future}, {"setf", &m::set_future},     {"cancelf", &m::cancel_future},
-        {"raise", &m::raise},     {"ret", &m::ret},               {"cancel", &m::cancel},
-        {"uncancel", &m::uncancel}, {"count", &m::count},         {"probe", &m::probe},
+        {"sleep", &m::sleep},
+        {"yield", &m::yield},
+        {"spawn", &m::spawn},
+        {"espawn", &m::spawn_eagerly},
+        {"gspawn", &m::spawn_in_group},
+        {"await", &m::await},
+        {"shield", &m::shield},
+        {"gather", &m::gather},
+        {"wait", &m::wait},
+        {"ascomp", &m::as_completed},
+        {"waitfor", &m::wait_for},
+        {"waitforh", &m::wait_for_handle},
+        {"timeout", &m::timeout},
+        {"resched", &m::reschedule},
+        {"group", &m::group},
+        {"put", &m::put},
+        {"get", &m::get},
+        {"putn", &m::put_nowait},
+        {"getn", &m::get_nowait},
+        {"done", &m::task_done},
+        {"join", &m::join},
+        {"close", &m::shut_down},
+        {"barrier", &m::barrier},
+        {"breset", &m::reset_barrier},
+        {"babort", &m::abort_barrier},
+        {"cwait", &m::wait_condition},
+        {"notify", &m::notify},
+        {"lock", &m::lock},
+        {"sem", &m::semaphore},
+        {"set", &m::set},
+        {"clear", &m::clear},
+        {"waitev", &m::wait_event},
+        {"waitf", &m::wait_future},
+        {"setf", &m::set_future},
+        {"cancelf", &m::cancel_future},
+        {"raise", &m::raise},
+        {"ret", &m::ret},
+        {"cancel", &m::cancel},
+        {"uncancel", &m::uncancel},
+        {"count", &m::count},
+        {"probe", &m::probe},
         {"try", &m::try_op}};
     return all;
 }
 
 aya::task<machine::result> machine::sleep(actor& a, op const& o) {
-    milliseconds const delay(o.args[0]);
-    co_await aya::sleep(program_.spread ? until_instant(a, delay) : delay);
+    co_await pause(a, o.args[0]);
     co_return result{"ok"};
 }
 
@@ -65,6 +116,13 @@ aya::task<machine::result> machine::yield(actor&, op const&) {
 
 aya::task<machine::result> machine::spawn(actor&, op const& o) {
     keep(o.args[0], aya::create_task(act(o.args[0], &o.bodies[0], {})));
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::spawn_eagerly(actor&, op const& o) {
+    aya::create_task_options options;
+    options.eager_start = true;
+    keep(o.args[0], aya::create_task(act(o.args[0], &o.bodies[0], {}), options));
     co_return result{"ok"};
 }
 
@@ -156,6 +214,27 @@ aya::task<machine::result> machine::wait(actor& a, op const& o) {
     co_return result{"[" + names(ended.done) + "|" + names(ended.pending) + "]"};
 }
 
+aya::task<machine::result> machine::as_completed(actor& a, op const& o) {
+    std::vector<aya::task_handle<int>> found;
+    for (auto i = o.args.begin() + 2; i != o.args.end(); ++i)
+        if (auto const h = slot(*i))
+            found.push_back(*h);
+    std::optional<aya::duration> limit;
+    if (auto const d = deadline(a, o.args[0]))
+        limit = *d;
+    auto ended = aya::as_completed(std::move(found), limit);
+    std::vector<std::string> results;
+    while (results.size() < index(o.args[1])) {
+        aya::task_handle<int> const h = co_await ended.next();
+        if (!h)
+            break;
+        results.push_back(outcome_of(h));
+    }
+    if (program_.spread) // nothing depends on the order inside an instant
+        std::sort(results.begin(), results.end());
+    co_return result{"[" + listed(results) + "]"};
+}
+
 aya::task<machine::result> machine::wait_for(actor& a, op const& o) {
     milliseconds const limit = deadline(a, o.args[0]).value();
     flow const value = co_await aya::wait_for(run_body(a, o.bodies[0]), limit);
@@ -221,31 +300,75 @@ aya::task<machine::result> machine::group(actor& a, op const& o) {
 }
 
 aya::task<machine::result> machine::put(actor&, op const& o) {
-    co_await queues_[index(o.args[0])].put(o.args[1]);
+    int const item = o.args[1];
+    co_await std::visit([item](auto& q) { return put_into(&q, item); }, queues_[index(o.args[0])]);
     co_return result{"ok"};
 }
 
 aya::task<machine::result> machine::get(actor&, op const& o) {
-    int const item = co_await queues_[index(o.args[0])].get();
+    int const item = co_await std::visit([](auto& q) { return get_from(&q); }, queues_[index(o.args[0])]);
     co_return result{equals(item)};
 }
 
 aya::task<machine::result> machine::put_nowait(actor&, op const& o) {
-    queues_[index(o.args[0])].put_nowait(o.args[1]);
+    std::visit([&](auto& q) { q.put_nowait(o.args[1]); }, queues_[index(o.args[0])]);
     co_return result{"ok"};
 }
 
 aya::task<machine::result> machine::get_nowait(actor&, op const& o) {
-    co_return result{equals(queues_[index(o.args[0])].get_nowait())};
+    co_return result{equals(std::visit([](auto& q) { return q.get_nowait(); }, queues_[index(o.args[0])]))};
 }
 
 aya::task<machine::result> machine::task_done(actor&, op const& o) {
-    queues_[index(o.args[0])].task_done();
+    std::visit([](auto& q) { q.task_done(); }, queues_[index(o.args[0])]);
     co_return result{"ok"};
 }
 
 aya::task<machine::result> machine::join(actor&, op const& o) {
-    co_await queues_[index(o.args[0])].join();
+    co_await std::visit([](auto& q) { return join_all(&q); }, queues_[index(o.args[0])]);
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::shut_down(actor&, op const& o) {
+    std::visit([&](auto& q) { q.shutdown(o.args[1] != 0); }, queues_[index(o.args[0])]);
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::barrier(actor&, op const& o) {
+    std::size_t const place = co_await barriers_[index(o.args[0])].wait();
+    // asyncio gives a place twice after a cancellation; the model of the dense programs does not.
+    co_return result{program_.spread ? std::string("ok") : equals(static_cast<int>(place))};
+}
+
+aya::task<machine::result> machine::reset_barrier(actor&, op const& o) {
+    barriers_[index(o.args[0])].reset();
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::abort_barrier(actor&, op const& o) {
+    barriers_[index(o.args[0])].abort();
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::wait_condition(actor& a, op const& o) {
+    auto const guard = co_await condition_locks_[index(o.args[0])].lock();
+    log(a, o.id, "held");
+    co_await settle(a);
+    co_await conditions_[index(o.args[0])].wait(guard);
+    log(a, o.id, "notified");
+    co_await pause(a, o.args[1]);
+    co_return result{"ok"};
+}
+
+aya::task<machine::result> machine::notify(actor& a, op const& o) {
+    auto const guard = co_await condition_locks_[index(o.args[0])].lock();
+    log(a, o.id, "held");
+    co_await settle(a);
+    if (o.args[1] < 0)
+        conditions_[index(o.args[0])].notify_all();
+    else
+        conditions_[index(o.args[0])].notify(o.args[1]);
+    co_await pause(a, o.args[2]);
     co_return result{"ok"};
 }
 

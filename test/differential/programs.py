@@ -2,10 +2,12 @@
 """Random programs as data: their text form, and the generator.
 
 A program is one line: `NUMBER MODE QUEUES SEMAPHORES LOCKS EVENTS { op* }`, where QUEUES and SEMAPHORES are counts followed by
-capacities, and an op is `name id ( integer* ) { op* }*`. README.md says what each op does.
+capacities, and an op is `name id ( integer* ) { op* }*`. README.md says what each op does. The capacity of a queue is that modulo 100; the
+hundreds say which kind it is. There are as many conditions and barriers as locks.
 """
 
 import random
+import sys
 from dataclasses import dataclass, field
 
 
@@ -75,6 +77,9 @@ def walk(body):
             yield from walk(inner)
 
 
+FIRST_WITH_EAGER_START = (3, 12)
+
+
 class Scope:
     """What an op may refer to at its place."""
 
@@ -94,12 +99,14 @@ class Generator:
     WEIGHTS = {
         "sleep": 12, "yield": 6, "spawn": 12, "await": 6, "gather": 6, "wait": 5, "waitfor": 4, "waitforh": 4, "timeout": 7,
         "resched": 4, "shield": 5, "group": 9, "gspawn": 14, "put": 10, "get": 5, "putn": 3, "getn": 2, "done": 3, "join": 2,
-        "lock": 6, "sem": 5, "set": 6, "clear": 1, "waitev": 3, "waitf": 3, "setf": 3, "cancelf": 2, "raise": 4, "ret": 2, "cancel": 8, "uncancel": 3, "count": 2,
-        "probe": 2, "try": 9,
+        "espawn": 5, "ascomp": 5, "close": 1, "barrier": 6, "breset": 1, "babort": 1, "cwait": 6, "notify": 6,
+        "lock": 6, "sem": 5, "set": 6, "clear": 1, "waitev": 3, "waitf": 3, "setf": 3, "cancelf": 2, "raise": 4,
+        "ret": 2, "cancel": 8, "uncancel": 3, "count": 2, "probe": 2, "try": 9,
     }
-    COMPOUND = {"spawn", "gather", "waitfor", "timeout", "group", "gspawn", "lock", "sem", "try"}
-    BLOCKING = {"await", "gather", "wait", "shield", "get", "put", "join", "lock", "sem", "waitev", "waitf", "group"}
-    REFUSING = {"done": 16, "putn": 16, "getn": 16, "setf": 16, "gspawn": 16, "await": 31, "shield": 31, "waitforh": 31, "gather": 31, "group": 8}
+    COMPOUND = {"spawn", "espawn", "gather", "waitfor", "timeout", "group", "gspawn", "lock", "sem", "try"}
+    BLOCKING = {"await", "gather", "wait", "ascomp", "shield", "get", "put", "join", "lock", "sem", "barrier", "cwait", "waitev", "waitf", "group"}
+    REFUSING = {"done": 16, "putn": 16, "getn": 16, "setf": 16, "gspawn": 16, "await": 31, "shield": 31, "waitforh": 31, "gather": 31, "group": 8,
+                "barrier": 16, "ascomp": 2}
     MOST_ACTORS = 24  # the interpreters give each 256 of 8192 instants
 
     def __init__(self, seed, number):
@@ -113,7 +120,7 @@ class Generator:
         chosen = "spread" if r.random() < 0.35 else "dense"
         self.mode = mode or chosen
         self.budget = r.choice([6, 12, 20, 30, 45])
-        self.queues = [r.choice([0, 1, 1, 2, 3]) for _ in range(r.randint(1, 2))]
+        self.queues = [100 * r.choice([0, 0, 0, 1, 2]) + r.choice([0, 1, 1, 2, 3]) for _ in range(r.randint(1, 2))]
         self.semaphores = [r.choice([0, 1, 1, 2]) for _ in range(r.randint(1, 2))]
         self.locks, self.events = r.randint(1, 2), r.randint(1, 2)
         # A theme makes some operations frequent, so that they meet each other.
@@ -123,10 +130,42 @@ class Generator:
         for name in r.sample(sorted(self.weights), r.randint(0, 12)):
             self.weights[name] = 0
         self.weights["sleep"] = max(self.weights["sleep"], 4)
+        if sys.version_info < FIRST_WITH_EAGER_START:
+            self.weights["espawn"] = 0
         scope = Scope(0, [])
+        crowd = self.crowd(scope, r.choice(["barrier", "cwait"])) if r.random() < 0.25 else []
         body = [op for op in (self.named("spawn", scope) for _ in range(r.randint(0, 3))) if op]
+        body = r.sample([*body, *crowd], len(body) + len(crowd))
         body += self.body(scope, r.randint(3, 9))
         return Program(self.number, self.mode, self.queues, self.semaphores, self.locks, self.events, body)
+
+    def crowd(self, scope, name):
+        """Tasks that meet at one barrier or in one condition; left to chance, most would be alone there."""
+        r = self.random
+        for other in ("notify",) if name == "cwait" else ("breset", "babort"):
+            self.weights[other] = 3 * self.WEIGHTS[other]
+        which, ops = r.randrange(self.locks), []
+        for _ in range(r.randint(2, 5)):
+            inner = scope.task(self.new_actor())
+            body = [self.named("sleep", inner)] if r.random() < 0.5 else []
+            for _ in range(r.choice([1, 1, 2])):
+                body.append(self.named(name, inner))
+                body[-1].args[0] = which
+            if r.random() < 0.3:
+                body = [self.around(op, "try", [31 & ~r.choice([0, 4]), 1]) for op in body]
+                for op in body:
+                    op.bodies += [[], []]
+            self.ids += 1
+            ops.append(Op("spawn", self.ids, [inner.actor], [body + self.body(inner, r.randint(0, 2))]))
+            scope.awaitable.append(inner.actor)
+        if name == "cwait" and r.random() < 0.7:
+            inner = scope.task(self.new_actor())
+            body = [self.named(one, inner) for one in r.choice([("sleep", "notify"), ("sleep", "notify", "sleep", "notify")])]
+            for op in body[1::2]:
+                op.args[0] = which
+            self.ids += 1
+            ops.append(Op("spawn", self.ids, [inner.actor], [body]))
+        return ops
 
     def delay(self):
         r = self.random
@@ -195,6 +234,8 @@ class Generator:
         scope.awaitable.append(k)
         return True
 
+    make_espawn = make_spawn
+
     def make_gspawn(self, op, scope):
         if not scope.groups:
             return False
@@ -226,6 +267,14 @@ class Generator:
         if not scope.awaitable:
             return False
         op.args = [self.random.randint(0, 2), self.random.choice([-1, self.delay()]), *self.slots(scope, 4)]
+
+    def make_ascomp(self, op, scope):
+        if not scope.awaitable:
+            return False
+        some = self.slots(scope, 4)
+        # In which order those come that ended before is asyncio's secret: all of them, or in dense programs the model's first ones.
+        most = 4 if self.mode == "spread" else self.random.randint(1, 4)
+        op.args = [self.random.choice([-1, self.delay()]), most, *some]
 
     def make_waitfor(self, op, scope):
         delay = self.delay()
@@ -261,9 +310,24 @@ class Generator:
 
     make_getn = make_done = make_join = make_get
 
+    def make_close(self, op, scope):
+        op.args = [self.random.randrange(len(self.queues)), self.random.randint(0, 1)]
+
     def make_lock(self, op, scope):
         op.args = [self.random.randrange(self.locks)]
         op.bodies = [self.body(scope.inner())]
+
+    # The lock of a condition is held for a while, but never by one that waits for others: a wait for the lock cannot be cancelled (CV2).
+    def make_cwait(self, op, scope):
+        op.args = [self.random.randrange(self.locks), self.delay()]
+
+    def make_notify(self, op, scope):
+        op.args = [self.random.randrange(self.locks), self.random.choice([-1, 0, 1, 1, 2]), self.delay()]
+
+    def make_barrier(self, op, scope):
+        op.args = [self.random.randrange(self.locks)]
+
+    make_breset = make_babort = make_barrier
 
     def make_sem(self, op, scope):
         op.args = [self.random.randrange(len(self.semaphores))]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where aya deliberately does not do what CPython's asyncio does, or does only in later versions: every normalisation is here, each with
-the sentence of the contract that asks for it. The rest of the Python side is asyncio as it is.
+the sentence of the contract that asks for it; those of primitives and queues are in models.py. The rest of the Python side is asyncio as it is.
 """
 
 import asyncio
 import collections
+import contextlib
 import heapq
 import sys
 from asyncio import futures, tasks
@@ -115,17 +116,29 @@ class Loop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)
 
 
-async def gather(*parts, return_exceptions):
-    """G3: arguments that are done already count at once, also in 3.11; that version cannot take their callbacks inside the call."""
+@contextlib.contextmanager
+def callbacks_afterwards():
+    """For calls that do not expect their callbacks before they return."""
     loop = asyncio.get_running_loop()
     loop.deferred = []
     try:
-        future = asyncio.gather(*parts, return_exceptions=return_exceptions)
+        yield
     finally:
         deferred, loop.deferred = loop.deferred, None
     for handle in deferred:
         handle._callback(*handle._args)
+
+
+async def gather(*parts, return_exceptions):
+    """G3: arguments that are done already count at once, also in 3.11; that version cannot take their callbacks inside the call."""
+    with callbacks_afterwards():
+        future = asyncio.gather(*parts, return_exceptions=return_exceptions)
     return await future
+
+
+def as_completed(some, timeout):
+    with callbacks_afterwards():
+        return asyncio.as_completed(some, timeout=timeout)
 
 
 class Counted:
@@ -214,115 +227,6 @@ class TaskGroup(asyncio.TaskGroup):
                     parent.uncancel()
                     parent.cancel()
                 raise
-
-
-class Semaphore(asyncio.Semaphore):
-    """P6, SE2: a waiter that was woken has its permit; whoever comes then takes one that is free, and need not wait until it has run."""
-
-    def locked(self):
-        return self._value == 0 or any(not w.done() for w in self._waiters or ())
-
-
-class Lock(asyncio.Lock):
-    """L5, P6: a waiter that was cancelled is skipped at the release; asyncio wakes nobody then, until the cancelled one has run."""
-
-    def _wake_up_first(self):
-        for waiter in self._waiters or ():
-            if not waiter.cancelled():
-                if not waiter.done():
-                    waiter.set_result(True)
-                return
-
-
-class Queue:
-    """Q5, Q7, Q8 (the notes on parallel hand-over): an item goes to the longest waiter, a freed place is reserved for the longest waiting
-    putter, and both are passed on by a task that was cancelled meanwhile. asyncio wakes and retries, so that others may overtake.
-    """
-
-    def __init__(self, capacity):
-        self.capacity, self.items, self.getters, self.putters = capacity, collections.deque(), collections.deque(), collections.deque()
-        self.reserved = self.unfinished = 0
-        self.joiners = []
-
-    def _first(self, waiters):
-        while waiters:
-            waiter = waiters.popleft()
-            if not waiter.done():
-                return waiter
-        return None
-
-    def _room(self):
-        return self.capacity <= 0 or len(self.items) + self.reserved < self.capacity
-
-    def _store(self, item):
-        self.unfinished += 1
-        self._offer(item, self.items.append)
-
-    def _offer(self, item, keep):
-        if (getter := self._first(self.getters)) is not None:
-            getter.set_result(item)
-        else:
-            keep(item)
-
-    def _freed(self):
-        if self._room() and (putter := self._first(self.putters)) is not None:
-            self.reserved += 1
-            putter.set_result(None)
-
-    async def put(self, item):
-        if not self._room():
-            place = asyncio.get_running_loop().create_future()
-            self.putters.append(place)
-            try:
-                await place
-            except asyncio.CancelledError:
-                if place.done() and not place.cancelled():
-                    self.reserved -= 1
-                    self._freed()
-                raise
-            self.reserved -= 1
-        self._store(item)
-        self._freed()  # if a getter took the item, its place is free again
-
-    def put_nowait(self, item):
-        if not self._room():
-            raise asyncio.QueueFull
-        self._store(item)
-
-    async def get(self):
-        if self.items:
-            return self.get_nowait()
-        waiter = asyncio.get_running_loop().create_future()
-        self.getters.append(waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._offer(waiter.result(), self.items.appendleft)
-            raise
-
-    def get_nowait(self):
-        if not self.items:
-            raise asyncio.QueueEmpty
-        item = self.items.popleft()
-        self._freed()
-        return item
-
-    def task_done(self):
-        if self.unfinished == 0:
-            raise ValueError
-        self.unfinished -= 1
-        if self.unfinished == 0:
-            joiners, self.joiners = self.joiners, []
-            for joiner in joiners:
-                if not joiner.done():
-                    joiner.set_result(None)
-
-    async def join(self):
-        if self.unfinished:
-            joiner = asyncio.get_running_loop().create_future()
-            self.joiners.append(joiner)
-            await joiner
 
 
 def distinct(errors):
