@@ -15,12 +15,16 @@ import programs
 HERE = pathlib.Path(__file__).resolve().parent
 BATCH = 500
 SECONDS = 120  # for one batch
+broken = []  # runs of an interpreter that did not end well
 
 
 def run(command, texts):
     """The log of each program, by its line; None where the process did not get to its end."""
     try:
-        out = subprocess.run(command, input="\n".join(texts) + "\n", capture_output=True, text=True, timeout=SECONDS).stdout
+        done = subprocess.run(command, input="\n".join(texts) + "\n", capture_output=True, text=True, errors="replace", timeout=SECONDS)
+        out = done.stdout
+        if done.returncode != 0:  # a crash, or what a sanitizer has found, which may come in the end
+            broken.append(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[:6000]}")
     except subprocess.TimeoutExpired as e:
         out = (e.stdout or b"").decode()
     logs = [block.split("\n")[1:-1] for block in re.split(r"^end$", out, flags=re.M)[:-1]]
@@ -190,6 +194,9 @@ def main():
         for name in sorted(tally):
             print(f"{name:10}"[:27], ", ".join(f"{k} {n}" for k, n in tally[name].most_common()))
     print(", ".join(f"{n} {mode}" for mode, n in modes.items()))
+    for one in broken[:3]:
+        print(one)
+    failed += len(broken)
     print(f"{passed} passed, {failed} failed")
     return failed != 0
 

@@ -10,6 +10,11 @@ namespace {
 
 int post_count() { return AYA_SANITIZED ? 3000 : 20'000; }
 
+void spin(std::size_t turns) {
+    for (; turns != 0; --turns)
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 } // namespace
 
 TEST_CASE("stress: 20,000 posts from a foreign thread to a runtime that sleeps: each starts soon") {
@@ -33,8 +38,7 @@ TEST_CASE("stress: 20,000 posts from a foreign thread to a runtime that sleeps: 
                     break;
                 }
                 // Any time from at once to long after every worker has fallen asleep; above all, while it does.
-                for (std::size_t spin = random.below(std::size_t{100} << random.below(10)); spin != 0; --spin)
-                    std::atomic_signal_fence(std::memory_order_seq_cst);
+                spin(random.below(std::size_t{100} << random.below(10)));
             }
             over.set();
         });
@@ -96,6 +100,7 @@ TEST_CASE("stress: a thread that sees one task run wakes another one while the w
             co_await events[mine].wait();
             events[mine].clear();
             rounds.fetch_add(1);
+            spin(500); // so that the other event can be set before the worker looks for its next step, and at every moment after
         }
     };
     aya::task_handle<> const tasks[] = {rt.spawn(waiter, 0), rt.spawn(waiter, 1)};
@@ -104,16 +109,15 @@ TEST_CASE("stress: a thread that sees one task run wakes another one while the w
     crew.add([&] {
         test::random_source random(11);
         for (long i = 0; i < 20 * post_count() && !lost; ++i) {
-            // Chosen before, and looked for without a pause at first: what matters is the fraction of a microsecond after the task has run.
-            std::size_t spin = random.below(std::size_t{16} << random.below(7));
+            // Chosen before, and looked for without a pause at first: what matters is the microsecond after the task has run.
+            std::size_t const delay = random.below(4000);
             events[i % 2].set();
             int looks = 0;
             while (rounds.load() == i && ++looks < 20'000) {
             }
             if (rounds.load() == i)
                 lost = !test::eventually_outside([&] { return rounds.load() > i; }, std::chrono::seconds(20));
-            for (; spin != 0; --spin)
-                std::atomic_signal_fence(std::memory_order_seq_cst);
+            spin(delay);
         }
         over.store(true);
         for (auto& e : events)
