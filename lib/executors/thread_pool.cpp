@@ -28,8 +28,6 @@ constexpr std::uint32_t most_fruitless = 10; // one call for help in 1024 pushes
 // What a stolen task takes at least, when its frame, its state and its result have to move between cores: a theft that kept the thief busy for
 // less was not worth it.
 constexpr duration theft_cost = std::chrono::nanoseconds(1500);
-constexpr duration shortest_watch = std::chrono::microseconds(100);
-constexpr duration longest_watch = std::chrono::milliseconds(2);
 
 } // namespace
 
@@ -42,7 +40,7 @@ thread_pool::thread_pool(runtime_core& owner, bool debug, std::size_t workers, b
             w->forks = nullptr; // each child of a gather is a task that can be looked at
         w->index = static_cast<std::uint32_t>(i);
         w->random = w->index + 1;
-        w->watch_period = shortest_watch;
+        w->watch_period = worker::shortest_watch;
         workers_.push_back(std::move(w));
     }
     if (lazy_) {
@@ -287,7 +285,7 @@ void thread_pool::run_worker(worker& w, bool woken) noexcept {
     if (woken)
         awake(w);
     while (ready* const r = next(w)) {
-        w.watch_period = shortest_watch;
+        w.watch_period = worker::shortest_watch;
         if (watched()) [[unlikely]]
             owner().run_watched(*r, r->run);
         else
@@ -455,91 +453,15 @@ bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {
     return any;
 }
 
-time_point thread_pool::next_deadline() const noexcept {
-    time_point earliest = foreign_timers_.earliest();
-    for (auto const& w : workers_)
-        earliest = std::min(earliest, w->timers.earliest());
-    return earliest;
-}
-
-void thread_pool::sleep(worker& w) noexcept {
-    if (w.called)
-        helped(w, false);
-    auto const role = idle_.begin_sleep(w.index);
-    // After the announcement: whoever injects now sees a sleeper, whoever injected before is seen here.
-    bool stay_awake = !injected_.empty() || stopping_.load();
-    time_point deadline = time_point::max();
-    if (stay_awake) {
-        // Nothing to compute.
-    } else if (role == idle_set::role::sleeper) {
-        // A timer of this worker's that is due before the watcher wakes.
-        if (next_deadline() < idle_.watcher_deadline())
-            wake_one(true);
-    } else if (clock_.is_virtual) {
-        stay_awake = role == idle_set::role::last_watcher && advance_virtual_time();
-        // A job outside ends a moment after it has woken its task: look again soon whether time may go on.
-        if (next_deadline() != time_point::max())
-            deadline = time_point(std::chrono::steady_clock::now()) + longest_watch;
-    } else {
-        // Published, then computed again: a worker that arms a timer sees the deadline published here, or its timer is seen here.
-        do {
-            deadline = next_deadline();
-            idle_.publish_watcher_deadline(deadline);
-        } while (next_deadline() < deadline);
-    }
-    if (role == idle_set::role::watcher) {
-        deadline = std::min(deadline, time_point(std::chrono::steady_clock::now()) + w.watch_period);
-        w.watch_period = std::min(w.watch_period * 2, longest_watch);
-    }
-    // After the announcement: attach() sees a watcher, or the watcher sees its driver here.
-    io_driver* const driver = role == idle_set::role::sleeper ? nullptr : driver_.load();
-    if (!stay_awake)
-        park(w, deadline, driver);
-    if (idle_.end_sleep(w.index))
-        awake(w);
-    if (driver != nullptr && w.queue.size() != 0)
-        help_wanted(w);
-    w.watched_long = role == idle_set::role::watcher && !w.called;
-}
-
-void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) noexcept {
-    if (driver == nullptr) {
-        (void)w.sleep.park(deadline);
-    } else if (driver->try_enter()) {
-        w.in_driver = true;
-        (void)w.sleep.park(deadline, driver);
-        w.in_driver = false;
-        driver->leave();
-    } // else another worker is looking, which takes a moment: try again
-}
-
 void thread_pool::poll_sockets() noexcept {
     if (io_driver* const driver = driver_.load(std::memory_order_acquire)) // acquire: its construction
         driver->poll_if_free();
-}
-
-void thread_pool::attach(io_driver& driver) noexcept {
-    driver_.store(&driver);
-    if (idle_.exact().sleeping != 0)
-        wake_one(true); // a watcher that has not seen it
 }
 
 // Who woke this worker counted it as searching.
 void thread_pool::awake(worker& w) noexcept {
     idle_.end_search();
     w.called = true;
-}
-
-// If everybody sleeps (somebody may have been woken since this worker was the last one to announce it), and nothing outside is under
-// way either, the next thing to happen is the next deadline.
-bool thread_pool::advance_virtual_time() noexcept {
-    return idle_.while_all_sleep([this] {
-        time_point const deadline = next_deadline();
-        if (deadline == time_point::max() || clock_.waiting.load() == 0 || clock_.outside.load() != 0 || !injected_.empty())
-            return false;
-        clock_.advance_to(std::max(deadline, clock_.now()));
-        return true;
-    });
 }
 
 } // namespace aya::inline v1::detail

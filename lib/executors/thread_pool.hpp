@@ -60,6 +60,9 @@ public:
 private:
     struct alignas(64) worker : thread_context {
         static_assert(fork_lane::sleeping_mask == idle_set::sleeping_mask);
+        static constexpr duration shortest_watch = std::chrono::microseconds(100);
+        static constexpr duration longest_watch = std::chrono::milliseconds(2);
+
         worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }
 
         ready_queue queue; // woken tasks

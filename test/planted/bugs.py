@@ -9,7 +9,7 @@ BUGS = [
     ("a post from outside wakes nobody", POOL,
      "    if (state.sleeping != 0 && state.searching == 0)\n        wake_one(false);\n    posting_.fetch_sub(1);",
      "    if (state.sleeping != 0 && state.searching == 0 && !planted(1))\n        wake_one(false);\n    posting_.fetch_sub(1);"),
-    ("a worker does not look for posts once it has announced its sleep", POOL,
+    ("a worker does not look for posts once it has announced its sleep", "lib/executors/thread_pool_sleep.cpp",
      "bool stay_awake = !injected_.empty() || stopping_.load();",
      "bool stay_awake = (!planted(2) && !injected_.empty()) || stopping_.load();"),
     ("of posts that are taken at once, the last one is dropped", POOL,
