@@ -41,7 +41,7 @@ struct runtime_options {
     bool virtual_time = false;
     /// Debug mode: reports say where a task was created and which coroutines an exception came through; steps that take long are reported, also
     /// while they still run, coroutines that are dropped unawaited, tasks that are alive at the end, and deadlocks. Task trees say how long each
-    /// task has waited, and gathers run each child as a task. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each task, a few
+    /// task has waited, and gathers run each child as a task. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each coroutine, a few
     /// hundred nanoseconds a step, and a thread that sleeps. Mirrors loop.set_debug().
     std::optional<bool> debug = {};
     /// In debug mode a step of a task, or a callback, that holds its thread for so long or longer is reported. Mirrors

@@ -111,7 +111,8 @@ namespace detail {
 
 template <class T>
 task<T> promise<T>::get_return_object(std::source_location here) noexcept {
-    this->where = here;
+    if (this_frame_cache.notes_creations) [[unlikely]]
+        this->note_creation(here);
     return task<T>(std::coroutine_handle<promise>::from_promise(*this));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/current_thread.hpp"
 
+#include <aya/detail/frame_memory.hpp>
 #include <aya/errors.hpp>
 
 #include <fmt/format.h>
@@ -11,8 +12,14 @@ constinit thread_local thread_context* current_thread = nullptr;
 
 [[gnu::noinline]] thread_context* this_thread() noexcept { return current_thread; }
 
-void enter_thread(thread_context& context) noexcept { current_thread = &context; }
-void leave_thread() noexcept { current_thread = nullptr; }
+void enter_thread(thread_context& context) noexcept {
+    current_thread = &context;
+    this_frame_cache.notes_creations = context.home->debug();
+}
+void leave_thread() noexcept {
+    current_thread = nullptr;
+    this_frame_cache.notes_creations = false;
+}
 
 scheduler& this_scheduler(char const* what) {
     thread_context const* const context = this_thread();

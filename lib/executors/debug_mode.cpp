@@ -13,7 +13,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -46,14 +45,23 @@ std::string trace_environment() {
     return file;
 }
 
+[[gnu::noinline]] void promise_base::note_creation(std::source_location here) noexcept {
+    where = here;
+    task = task_pointer(stack_trace::kept());
+}
+
 void drop_unawaited(std::coroutine_handle<> frame) noexcept {
     thread_context const* const here = current_thread;
     if (here != nullptr && here->home->debug()) [[unlikely]] {
         try {
-            std::source_location const where = std::coroutine_handle<promise_base>::from_address(frame.address()).promise().where;
-            here->home->owner().reports()->report(
-                {"A coroutine was never awaited; it is dropped here", {}, nullptr, stack_trace::here().text(),
-                 fmt::format("  {} ({}:{})\n", function_name(where.function_name()), file_name(where.file_name()), where.line())});
+            promise_base const& p = std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
+            stack_trace const* const made = p.task.made();
+            exception_report report{made != nullptr ? "A coroutine was never awaited; it was made here"
+                                                    : "A coroutine was never awaited; it is dropped here", {}, nullptr};
+            report.created = made != nullptr ? made->text() : stack_trace::here().text();
+            if (p.where.line() != 0) // else it comes from a thread outside
+                report.stack = fmt::format("  {} ({}:{})\n", function_name(p.where.function_name()), file_name(p.where.file_name()), p.where.line());
+            here->home->owner().reports()->report(report);
         } catch (std::bad_alloc const&) {
             // No memory to tell with.
         }

@@ -11,9 +11,14 @@ class stack_trace {
 public:
     /// The calls that led here.
     static stack_trace here() noexcept;
+    /// Those that led to the function that asks, where they stay for ever: one that was kept before is not kept again. So the memory is bounded by the places in the program. Null if
+    /// there is no memory, or if there are very many of them. Any thread; needs no lock.
+    [[nodiscard]] static stack_trace const* kept() noexcept;
 
     /// A line a call, the innermost first: function, if the program exports its symbols, or else file and offset, as addr2line takes them.
     [[nodiscard]] std::string text() const;
+
+    bool operator==(stack_trace const&) const = default;
 
 private:
     std::array<void*, 24> calls_{};

@@ -38,7 +38,8 @@ void task_inspector::walk(std::coroutine_handle<> innermost, task_snapshot& to) 
             return;
         }
         promise_base const& p = std::coroutine_handle<promise_base>::from_address(h.address()).promise();
-        to.stack.push_back(p.where);
+        if (p.where.line() != 0) // it has come to one of the library's
+            to.stack.push_back(p.where);
         h = p.continuation;
     }
 }

@@ -115,8 +115,9 @@ TEST_CASE("D4: in debug mode, steps and callbacks that take long are reported, w
 TEST_CASE("D5: in debug mode, a coroutine that is dropped unawaited is reported, with the place") {
     reports_of(drop_one, {.debug = true, .slow_callback_duration = 24h}, [](auto const& seen) {
         REQUIRE(seen.size() == 1);
-        CHECK(seen[0].message == "A coroutine was never awaited; it is dropped here");
+        CHECK(seen[0].message == "A coroutine was never awaited; it was made here");
         CHECK_FALSE(seen[0].created.empty());
+        CHECK(seen[0].stack.find("test_debug.cpp:") != std::string::npos);
     });
     reports_of(drop_one, {.debug = false}, [](auto const& seen) { CHECK(seen.empty()); });
 }

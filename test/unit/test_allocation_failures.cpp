@@ -213,6 +213,37 @@ aya::task<bool> queues() {
     co_return a && b && c && d;
 }
 
+// Forked children, which get their states, and may fail to, when they first wait: at the queue. Whoever fails ends it for the other.
+aya::task<> put_three(aya::queue<int>* q) {
+    try {
+        for (int i = 0; i < 3; ++i)
+            co_await q->put(i);
+    } catch (...) {
+        q->shutdown(true);
+        throw;
+    }
+}
+aya::task<int> get_three(aya::queue<int>* q) {
+    int sum = 0;
+    try {
+        for (int i = 0; i < 3; ++i)
+            sum += co_await q->get();
+    } catch (...) {
+        q->shutdown(true);
+        throw;
+    }
+    co_return sum;
+}
+aya::task<bool> children_at_a_queue() {
+    aya::queue<int> q(1);
+    auto [got, put] = co_await aya::gather(aya::return_exceptions, get_three(&q), put_three(&q));
+    std::exception_ptr const errors[] = {got.exception(), put.exception()};
+    for (std::exception_ptr const& error : errors)
+        if (error != nullptr && only_memory(error))
+            throw std::bad_alloc();
+    co_return got.value() == 3 && put.has_value();
+}
+
 aya::task<bool> timers() {
     co_await aya::sleep(1ms);
     int calls = 0;
@@ -342,6 +373,7 @@ TEST_CASE("E08: an allocation fails in gather of tasks") { survives(&gathers); }
 TEST_CASE("E08: an allocation fails in gather of handles, with outcomes") { survives(&gathers_of_handles); }
 TEST_CASE("E08: an allocation fails in task groups within task groups") { survives(&groups); }
 TEST_CASE("E08: an allocation fails in queues") { survives(&queues); }
+TEST_CASE("E08: an allocation fails when a forked child first waits, at a queue") { survives(&children_at_a_queue); }
 TEST_CASE("E08: an allocation fails in timers and scopes") { survives(&timers); }
 TEST_CASE("E08: an allocation fails in the pools and in a strand") { survives(&pools); }
 TEST_CASE("E08: an allocation fails among waiters of a mutex and a semaphore") { survives(&primitives); }

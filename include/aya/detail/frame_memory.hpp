@@ -37,9 +37,11 @@ struct frame_cache {
     static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
 
     frame_magazine active[class_count];
+    /// The thread runs tasks of a runtime in debug mode: a coroutine that is made on it notes where. Here because whoever makes one has this at hand.
+    bool notes_creations = false;
 };
 
-// Trivial to make and to destroy, so that an access needs no guard. Used below only: no caller suspends in between.
+// Trivial to make and to destroy, so that an access needs no guard. Used below and where a coroutine is made only: no caller suspends in between.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local frame_cache this_frame_cache;
 
 /// What the inline halves leave over. Under a sanitizer, everything: the library decides, for all files of a program.

@@ -20,6 +20,7 @@ struct wait_description {
     void const* object = nullptr;           ///< only an address
     std::size_t count = 0;                  ///< of tasks, where it waits for several
     std::int64_t until = no_time;           ///< on the runtime's clock, in nanoseconds
+    int descriptor = -1;                    ///< of a file, if it is known
     bool from_outside = true;               ///< the world may end the wait, not only other tasks and timers
 
     /// A task that is awaited.
