@@ -15,7 +15,8 @@ namespace aya::inline v1 {
 
 class runtime;
 
-/// A coroutine, and the co_await that it stands at; before its first one, where it is written: the line of its beginning, with g++ of its end.
+/// A coroutine, and the co_await that it stands at. One that has come to none of the library's yet is left out, but in debug mode it stands where it is
+/// written: in the line of its beginning, with g++ of its end.
 struct task_frame {
     std::string function;
     std::string file;
@@ -38,7 +39,7 @@ struct task_info {
     std::uint64_t id = 0;
     std::string name;
     task_phase phase = task_phase::done;
-    std::string waits_for;                ///< "sleep", "queue::get 0x7f12ab", "gather of 3 tasks", ...; empty unless it waits
+    std::string waits_for;                ///< "sleep", "queue::get 0x7f12ab", "gather of 3 tasks", "I/O: receive on fd 7", ...; empty unless it waits
     std::vector<std::uint64_t> awaits;    ///< ids of the tasks that it waits for
     std::optional<duration> time_left;    ///< of a sleep
     std::optional<duration> waiting_time; ///< how long it has waited; in debug mode

@@ -90,6 +90,6 @@ std::string_view file_name(std::string_view path) noexcept {
     return path;
 }
 
-bool is_plumbing(std::string_view function) noexcept { return function.starts_with("aya::detail::"); }
+bool is_plumbing(std::string_view function) noexcept { return function.starts_with("aya::detail::") || function.starts_with("aya::io::detail::"); }
 
 } // namespace aya::inline v1::detail

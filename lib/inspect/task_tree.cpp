@@ -38,6 +38,8 @@ std::string waits_for(wait_description const& wait) {
         text += fmt::format(" of {} task{}", wait.count, wait.count == 1 ? "" : "s");
     if (wait.object != nullptr)
         text += fmt::format(" {}", wait.object);
+    if (wait.descriptor >= 0)
+        text += fmt::format(" on fd {}", wait.descriptor);
     return text;
 }
 

@@ -194,7 +194,7 @@ task<> connection::connect(address to) {
     use const here(*this);
     boost::system::error_code failed;
     boost::asio::generic::stream_protocol::endpoint const endpoint(to.data(), to.size());
-    co_await socket_->async_connect(endpoint, await(failed));
+    co_await socket_->async_connect(endpoint, await(failed, descriptor_));
     if (failed)
         throw std::system_error(failed.value(), std::generic_category(), "aya::io::open_connection: " + to.text());
 }
@@ -260,9 +260,9 @@ task<> connection::receive() {
     if (here.entered() && !receive_now(room, n)) {
         boost::system::error_code failed;
         if (socket_)
-            n = co_await socket_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
+            n = co_await socket_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed, descriptor_));
         else
-            n = co_await pipe_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed));
+            n = co_await pipe_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed, descriptor_));
         if (failed && failed != boost::asio::error::eof && !closing_.load())
             fail_reading(failed.value());
         if (failed)

@@ -44,7 +44,7 @@ task<datagram> receive(std::shared_ptr<datagram_core> core) {
     std::string data(longest, '\0');
     protocol::endpoint from;
     boost::system::error_code failed;
-    std::size_t const n = co_await core->socket.async_receive_from(boost::asio::buffer(data), from, await(failed));
+    std::size_t const n = co_await core->socket.async_receive_from(boost::asio::buffer(data), from, await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::recvfrom");
     data.resize(n);
     data.shrink_to_fit();
@@ -54,13 +54,13 @@ task<datagram> receive(std::shared_ptr<datagram_core> core) {
 task<> send_to(std::shared_ptr<datagram_core> core, std::string data, address to) {
     boost::system::error_code failed;
     protocol::endpoint const there = endpoint_of(to);
-    co_await core->socket.async_send_to(boost::asio::buffer(data), there, await(failed));
+    co_await core->socket.async_send_to(boost::asio::buffer(data), there, await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::sendto");
 }
 
 task<> send_to_peer(std::shared_ptr<datagram_core> core, std::string data) {
     boost::system::error_code failed;
-    co_await core->socket.async_send(boost::asio::buffer(data), await(failed));
+    co_await core->socket.async_send(boost::asio::buffer(data), await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::send");
 }
 

@@ -5,15 +5,14 @@
 #include <aya/detail/promise.hpp>
 #include <aya/io/context.hpp>
 #include <aya/io/detail/operation.hpp>
+#include <aya/io/detail/operation_name.hpp>
+#include <aya/io/detail/outcome.hpp>
 
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 
 #include <coroutine>
 #include <exception>
-#include <functional>
-#include <memory>
-#include <optional>
 #include <source_location>
 #include <tuple>
 #include <type_traits>
@@ -24,12 +23,15 @@ namespace aya::inline v1::io {
 /// What await(code) is.
 struct await_into_t {
     boost::system::error_code* code;
+    int descriptor = -1;
 };
 
 /// What `await` is.
 struct await_t {
-    /// Puts the error_code into `code` instead of throwing it. `code` lives until the end of the await.
-    [[nodiscard]] constexpr await_into_t operator()(boost::system::error_code& code) const noexcept { return {&code}; }
+    /// Puts the error_code into `code` instead of throwing it. `code` lives until the end of the await. Task trees name `descriptor`, if it is given.
+    [[nodiscard]] constexpr await_into_t operator()(boost::system::error_code& code, int descriptor = -1) const noexcept {
+        return {&code, descriptor};
+    }
 
     /// An executor whose I/O objects take `await` when no token is given.
     template <class Inner>
@@ -67,91 +69,6 @@ inline constexpr await_t await{};
 
 namespace detail {
 
-template <class First, class... Rest>
-inline constexpr bool begins_with_code = std::same_as<std::remove_cvref_t<First>, boost::system::error_code>;
-template <class First, class... Rest>
-inline constexpr bool begins_with_exception = std::same_as<std::remove_cvref_t<First>, std::exception_ptr>;
-
-/// What an awaitable gives for the values that a handler gets.
-template <class... Values>
-struct packed {
-    using type = std::tuple<Values...>;
-    static type unpack(std::tuple<Values...>& values) { return std::move(values); }
-};
-template <class Value>
-struct packed<Value> {
-    using type = Value;
-    static type unpack(std::tuple<Value>& value) { return std::get<0>(std::move(value)); }
-};
-template <>
-struct packed<> {
-    using type = void;
-    static void unpack(std::tuple<>&) noexcept {}
-};
-
-inline bool is_aborted_tuple(auto const&) noexcept { return false; }
-template <class... Rest>
-bool is_aborted_tuple(std::tuple<boost::system::error_code, Rest...> const& values) noexcept {
-    return is_aborted(std::get<0>(values));
-}
-
-/// Signature by signature: how the error comes, and the values.
-template <class... Arguments>
-struct outcome_of : packed<std::decay_t<Arguments>...> {
-    std::optional<std::tuple<std::decay_t<Arguments>...>> values;
-
-    template <class... Given>
-    void store(Given&&... given) {
-        values.emplace(std::forward<Given>(given)...);
-    }
-    [[nodiscard]] bool aborted() const noexcept {
-        if constexpr (sizeof...(Arguments) == 1)
-            return values && is_aborted_tuple(std::get<0>(*values));
-        return false;
-    }
-    void throw_failure() const {}
-};
-template <class Error, class... Arguments>
-    requires(begins_with_code<Error> || begins_with_exception<Error>)
-struct outcome_of<Error, Arguments...> : packed<std::decay_t<Arguments>...> {
-    std::decay_t<Error> error{};
-    std::optional<std::tuple<std::decay_t<Arguments>...>> values;
-
-    template <class... Given>
-    void store(std::decay_t<Error> failed, Given&&... given) {
-        error = std::move(failed);
-        if (!error)
-            values.emplace(std::forward<Given>(given)...);
-    }
-    [[nodiscard]] bool aborted() const noexcept { return is_aborted(error); }
-    void throw_failure() const {
-        if (!error)
-            return;
-        if constexpr (begins_with_code<Error>)
-            throw_error(error);
-        else
-            std::rethrow_exception(error);
-    }
-};
-
-/// For await(code): the values come in either case.
-template <class Error, class... Arguments>
-struct outcome_into : packed<std::decay_t<Arguments>...> {
-    static_assert(begins_with_code<Error>, "aya::io::await(code): the operation gives no error_code");
-    boost::system::error_code* code;
-    boost::system::error_code error;
-    std::optional<std::tuple<std::decay_t<Arguments>...>> values;
-
-    explicit outcome_into(boost::system::error_code* c) noexcept : code(c) {}
-    template <class... Given>
-    void store(boost::system::error_code failed, Given&&... given) {
-        error = failed;
-        values.emplace(std::forward<Given>(given)...);
-    }
-    [[nodiscard]] bool aborted() const noexcept { return is_aborted(error); }
-    void throw_failure() const noexcept { *code = error; }
-};
-
 /// An operation with its result.
 template <class Outcome>
 class operation_with_result : public operation {
@@ -184,6 +101,13 @@ public:
     }
 
 protected:
+    /// What is known when the task begins to wait.
+    [[nodiscard]] int descriptor() const noexcept {
+        if constexpr (requires { outcome_.descriptor; })
+            return outcome_.descriptor;
+        return -1;
+    }
+
     std::exception_ptr start_failure_;
 
 private:
@@ -252,6 +176,11 @@ public:
     }
 
 private:
+    void describe(aya::detail::wait_description& d) const noexcept override {
+        d.what = operation_name<Initiation>.data();
+        d.descriptor = this->descriptor();
+    }
+
     Initiation initiation_;
     Parameters parameters_;
 };
@@ -278,7 +207,7 @@ public:
     static auto initiate(Initiation&& initiation, aya::io::await_into_t token, Parameters&&... parameters) {
         using outcome = aya::io::detail::outcome_into<Arguments...>;
         return aya::io::detail::operation_awaiter<std::decay_t<Initiation>, std::tuple<std::decay_t<Parameters>...>, outcome>(
-            outcome(token.code), std::decay_t<Initiation>(std::forward<Initiation>(initiation)), std::forward<Parameters>(parameters)...);
+            outcome(token.code, token.descriptor), std::decay_t<Initiation>(std::forward<Initiation>(initiation)), std::forward<Parameters>(parameters)...);
     }
 };
 
