@@ -9,6 +9,8 @@
 //             CHECK(c.questions() == 1);
 //         });
 //     }
+//
+// <aya/testing/doctest.hpp> makes that a line shorter.
 #pragma once
 
 #include <aya/runtime.hpp>
