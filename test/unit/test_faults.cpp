@@ -158,7 +158,8 @@ TEST_CASE("E12: no thread for a blocking call: it fails with broken_executor; wi
 }
 #endif
 
-TEST_CASE("E14: no descriptor for a loop that a host drives: its constructor throws, and the next one works") {
+// Not with sanitizers: UBSan opens a pipe to look at an object of a type that it has not met, and calls it broken where it cannot.
+TEST_CASE("E14: no descriptor for a loop that a host drives: its constructor throws, and the next one works" * doctest::skip(AYA_SANITIZED != 0)) {
     aya::runtime_options options;
     options.scheduler = aya::scheduler_kind::event_loop;
     options.driven_by_host = true;

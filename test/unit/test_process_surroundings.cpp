@@ -151,7 +151,8 @@ TEST_CASE("process_pool: a program that does not call process_pool_main() is tol
     CHECK(program.exit_code() == 0);
 }
 
-TEST_CASE("E11: without descriptors a call fails with an error that says so, and the pool recovers") {
+// Not with sanitizers: UBSan opens a pipe to look at an object of a type that it has not met, and calls it broken where it cannot.
+TEST_CASE("E11: without descriptors a call fails with an error that says so, and the pool recovers" * doctest::skip(AYA_SANITIZED != 0)) {
     aya::process_pool pool({.max_workers = 2});
     rlimit old{};
     ::getrlimit(RLIMIT_NOFILE, &old);
