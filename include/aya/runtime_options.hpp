@@ -87,6 +87,7 @@ struct runtime_options {
     std::optional<std::size_t> frame_memory_limit = {};
     /// The event loop has no thread at all: the thread that makes the runtime calls poll() or run_for() from its own main loop, when
     /// descriptor() or next_deadline() say so. Only there do tasks run; other threads that wait for one wait until the host has driven it.
+    /// The first I/O operation starts one thread, which waits for sockets and makes the descriptor ready; it runs no task.
     bool driven_by_host = false;
 };
 
