@@ -52,6 +52,7 @@ std::vector<state_reference> task_registry::snapshot() {
     return all;
 }
 
+// Relaxed, here and in count(): figures for metrics, which order nothing.
 void task_registry::count_end(ending how) noexcept {
     (how == ending::cancelled ? cancelled_ : failed_).fetch_add(1, std::memory_order_relaxed);
 }
