@@ -6,12 +6,32 @@
 #include <aya/detail/balance.hpp>
 
 #include <atomic>
+#include <functional>
 #include <new>
+#include <utility>
 
 namespace test {
 
 /// One allocation fails, or that one and all that follow, on whichever thread.
 enum class shortage { one, lasting };
+
+/// A place to stop at in the library's own code: this thread's next allocation from the global heap.
+class next_allocation {
+public:
+    static void calls(std::function<void()> f) { this_threads() = std::move(f); }
+    static void happens() noexcept {
+        if (auto& f = this_threads(); f)
+            std::exchange(f, nullptr)();
+    }
+    /// Whether there was none; it calls nothing then.
+    static bool is_to_come() noexcept { return std::exchange(this_threads(), nullptr) != nullptr; }
+
+private:
+    static std::function<void()>& this_threads() noexcept {
+        thread_local std::function<void()> f;
+        return f;
+    }
+};
 
 class short_memory {
 public:

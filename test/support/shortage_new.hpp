@@ -9,6 +9,7 @@
 
 namespace test {
 inline void* allocate_unless_short(std::size_t size) noexcept {
+    next_allocation::happens();
     return short_memory::now() ? nullptr : std::malloc(size == 0 ? 1 : size);
 }
 } // namespace test
