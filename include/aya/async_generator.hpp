@@ -84,9 +84,10 @@ class async_generator<T>::promise_type final : public detail::promise_base {
     };
 
 public:
-    async_generator get_return_object(std::source_location here = std::source_location::current()) noexcept {
+    async_generator get_return_object(std::source_location here = std::source_location::current()) {
+        auto const frame = detail::handle_of(*this, here);
         this->where = here;
-        return async_generator(std::coroutine_handle<promise_type>::from_promise(*this));
+        return async_generator(frame);
     }
     leave_awaiter final_suspend() const noexcept { return {}; }
     void return_void() const noexcept {}

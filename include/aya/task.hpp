@@ -110,10 +110,11 @@ private:
 namespace detail {
 
 template <class T>
-task<T> promise<T>::get_return_object(std::source_location here) noexcept {
+task<T> promise<T>::get_return_object(std::source_location here) {
+    auto const frame = handle_of(*this, here);
     if (this_frame_cache.notes_creations) [[unlikely]]
         this->note_creation(here);
-    return task<T>(std::coroutine_handle<promise>::from_promise(*this));
+    return task<T>(frame);
 }
 
 struct task_access {

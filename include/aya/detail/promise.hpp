@@ -12,6 +12,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <source_location>
@@ -121,9 +122,26 @@ struct promise_base {
     void unhandled_exception() noexcept; // lib/task/snapshot.cpp
     void note_creation(std::source_location here) noexcept; // lib/executors/debug_mode.cpp
 
-    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void* operator new(std::size_t size) { return std::assume_aligned<frame_alignment>(allocate_frame(size)); }
     static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
+
+    static constexpr std::size_t frame_alignment = alignof(std::max_align_t);
 };
+
+[[noreturn]] void throw_misplaced_frame(std::source_location const& where);
+
+/// The handle of the coroutine that `p` belongs to, for get_return_object(); `where` is where it is written.
+/// g++ 12 puts something in front of the frame of a coroutine that awaits in a condition and declares no variable. Nothing can resume it then, and
+/// throwing here is better than waiting for it in silence. That the frame begins where its block does is known when a sound one is compiled.
+template <class Promise>
+std::coroutine_handle<Promise> handle_of(Promise& p, std::source_location const& where) {
+    auto const handle = std::coroutine_handle<Promise>::from_promise(p);
+#if defined(__GNUC__) && !defined(__clang__)
+    if (reinterpret_cast<std::uintptr_t>(handle.address()) % promise_base::frame_alignment != 0) [[unlikely]]
+        throw_misplaced_frame(where);
+#endif
+    return handle;
+}
 
 template <class T>
 struct promise;
@@ -167,7 +185,7 @@ struct promise_result<void> : promise_base {
 
 template <class T>
 struct promise final : promise_result<T> {
-    aya::task<T> get_return_object(std::source_location here = std::source_location::current()) noexcept; // in task.hpp
+    aya::task<T> get_return_object(std::source_location here = std::source_location::current()); // in task.hpp
     final_awaiter final_suspend() const noexcept { return {}; }
 };
 
