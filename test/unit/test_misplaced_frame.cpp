@@ -55,7 +55,10 @@ void check_refused_or(F run) {
 
 TEST_CASE("a coroutine that g++ 12 lays out wrongly is refused where it is called, and not waited for") {
     test::on_every_runtime([](aya::runtime& rt) {
-        check_refused_or([&] { CHECK(rt.block_on(in_if()) == 1); });
+        check_refused_or([&] {
+            int const got = rt.block_on(in_if());
+            CHECK(got == 1);
+        });
         turns = 0;
         check_refused_or([&] {
             rt.block_on(in_while());
@@ -68,7 +71,8 @@ TEST_CASE("a coroutine that g++ 12 lays out wrongly is refused where it is calle
                     all += *i;
                 co_return all;
             };
-            CHECK(rt.block_on(sum(generator())) == 1);
+            int const got = rt.block_on(sum(generator()));
+            CHECK(got == 1);
         });
         rt.block_on(with_a_variable());
     });
