@@ -95,7 +95,7 @@ template <class T>
 future<T> wrap_future(concurrent_future<T> const& source) {
     promise<T> p;
     future<T> wrapped = p.get_future();
-    (void)source.handle().add_done_callback([p = std::move(p)](task_handle<T> const& h) {
+    auto pass_on = [p = std::move(p)](task_handle<T> const& h) {
         if (h.cancelled()) {
             p.cancel();
         } else if (std::exception_ptr error = h.exception()) {
@@ -103,9 +103,18 @@ future<T> wrap_future(concurrent_future<T> const& source) {
         } else if constexpr (std::is_void_v<T>) {
             p.try_set_value();
         } else {
-            p.try_set_value(h.result());
+            try {
+                p.try_set_value(h.result());
+            } catch (...) { // somebody has moved it out, or the copy fails
+                p.try_set_exception(std::current_exception());
+            }
         }
-    });
+    };
+    if (source.handle().done()) { // its runtime may be gone
+        pass_on(source.handle());
+        return wrapped;
+    }
+    (void)source.handle().add_done_callback(std::move(pass_on));
     (void)wrapped.add_done_callback([source](future<T> const& f) {
         if (f.cancelled())
             source.cancel();

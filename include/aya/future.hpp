@@ -30,7 +30,8 @@ public:
     /// invalid_state_error while it is pending.
     decltype(auto) result() const { return static_cast<detail::typed_state<T>&>(checked_done()).get(); }
 
-    /// `co_await f` gives T const&; `co_await std::move(f)` gives T, moved out. Does not suspend when it is done.
+    /// `co_await f` gives T const&, any number of times; `co_await std::move(f)`, and `co_await p.get_future()`, give T, moved out: from then on,
+    /// who asks for the result gets invalid_state_error, unless T is trivially copyable. Does not suspend when it is done.
     auto operator co_await() const& { return detail::handle_awaiter<T, false>(checked()); }
     auto operator co_await() && {
         detail::state_reference target = detail::state_reference::share(checked());

@@ -34,10 +34,10 @@ private:
 template <class T>
 T run_main(runtime& r, task<T> main, create_task_options options = {}) {
     runtime_access::require_outside("aya::run");
-    task_handle<T> const handle = r.spawn(std::move(main), options);
+    task_handle<T> const handle = prepare(runtime_access::open_tasks(r, "aya::run"), std::move(main), options);
     {
         interrupt_guard interrupts(handle);
-        r.wait(handle);
+        runtime_access::run_to_end(r, handle);
         interrupts.rethrow(handle);
     }
     return take_result(handle);

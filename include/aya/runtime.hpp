@@ -67,9 +67,8 @@ public:
     template <class T>
     T block_on(task<T> t) {
         require_outside("aya::runtime::block_on");
-        (void)open_tasks("aya::runtime::block_on");
-        task_handle<T> const handle = spawn(std::move(t));
-        wait(handle);
+        task_handle<T> const handle = detail::prepare(open_tasks("aya::runtime::block_on"), std::move(t), {});
+        run_to_end(handle);
         return detail::take_result(handle);
     }
     template <detail::operation Operation>
@@ -82,7 +81,8 @@ public:
         return block_on(detail::invoke_stored(std::move(f), std::move(arguments)...));
     }
 
-    /// Blocks the calling thread until the task is done. Throws as block_on(), except for the task's own exception.
+    /// Blocks the calling thread until the task is done. Throws as block_on(), except for the task's own exception; std::invalid_argument when the
+    /// task is another runtime's.
     void wait(detail::handle_base const& handle);
 
     /// Ends the waits of block_on(), wait() and run() that are under way, as if their tasks had failed: they throw invalid_state_error. An
@@ -141,6 +141,8 @@ private:
     [[nodiscard]] detail::scheduler& open_tasks(char const* what);
     /// Schedules what was prepared; throws as open_tasks() if that has changed.
     void start(detail::handle_base const& prepared, bool eagerly);
+    /// The same, and waits as wait() does; the first step finds somebody who waits already.
+    void run_to_end(detail::handle_base const& prepared);
     shutdown_report shutdown_after(duration grace);
     std::size_t drive_for(duration d);
 
@@ -152,6 +154,8 @@ struct runtime_access {
     static scheduler& tasks(runtime& r) noexcept { return r.tasks(); }
     static runtime_core& core(runtime& r) noexcept { return *r.core_; }
     static void require_outside(char const* what) { runtime::require_outside(what); }
+    static scheduler& open_tasks(runtime& r, char const* what) { return r.open_tasks(what); }
+    static void run_to_end(runtime& r, handle_base const& prepared) { r.run_to_end(prepared); }
 };
 } // namespace detail
 

@@ -149,7 +149,8 @@ public:
     decltype(auto) result() const { return static_cast<detail::typed_state<T>&>(checked_done()).get(); }
 
     /// `co_await h` waits for the end and gives T const&, any number of times, from any number of tasks; the awaiting task's
-    /// cancellation cancels this task too (use shield() against that). `co_await std::move(h)` gives T, moved out.
+    /// cancellation cancels this task too (use shield() against that). `co_await std::move(h)` gives T, moved out: from then on, who asks
+    /// other handles of the task for the result gets invalid_state_error, unless T is trivially copyable.
     auto operator co_await() const& { return detail::handle_awaiter<T, false>(checked()); }
     auto operator co_await() && {
         detail::state_reference target = detail::state_reference::share(checked());

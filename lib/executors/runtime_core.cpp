@@ -99,20 +99,54 @@ std::exception_ptr runtime_core::wait_for_either(task_state& t, bool end_of_run)
         clock_.waiting.fetch_sub(1);
         return nullptr;
     }
+    {
+        std::lock_guard const guard(waiting_mutex_);
+        me.link();
+    }
+    return wait_linked(t, me);
+}
+
+void runtime_core::run_to_end(task_state& t) {
+    waiting_thread me(*this, true);
+    clock_.waiting.fetch_add(1);
+    (void)t.add_completion(me); // it has not begun
+    {
+        std::lock_guard const guard(waiting_mutex_);
+        me.link();
+    }
+    std::exception_ptr failure;
+    try {
+        start(t, false);
+        if (pool_ != nullptr)
+            pool_->require_worker();
+    } catch (...) {
+        failure = std::current_exception();
+        std::lock_guard const guard(waiting_mutex_);
+        me.tell(); // do not wait
+    }
+    std::exception_ptr const error = wait_linked(t, me);
+    if (failure != nullptr)
+        std::rethrow_exception(failure);
+    if (error != nullptr)
+        std::rethrow_exception(error);
+}
+
+// `me` is linked, and a completion of the task's. Returns what ended the wait before the task did, or a fatal error that came before its end was seen.
+std::exception_ptr runtime_core::wait_linked(task_state& t, waiting_thread& me) {
     std::unique_lock lock(waiting_mutex_);
-    me.link();
     wait_until_told(me, lock);
     me.unlink();
     if (loop_ != nullptr && !driven_ && waiting_ != nullptr)
         waiting_->changed.notify_one(); // the wheel is free
-    if (me.task_done)
-        return nullptr;
-    lock.unlock();
-    bool const withdrawn = t.remove_completion(me);
-    lock.lock();
-    if (!withdrawn)
-        me.changed.wait(lock, [&] { return me.task_done; });
-    return me.end_of_run;
+    if (!me.task_done) {
+        lock.unlock();
+        bool const withdrawn = t.remove_completion(me);
+        lock.lock();
+        if (!withdrawn)
+            me.changed.wait(lock, [&] { return me.task_done; });
+        return me.end_of_run;
+    }
+    return me.by_fatal_error ? me.end_of_run : nullptr;
 }
 
 // One thread at a time drives an event loop, and the tasks of the others run meanwhile too. If a host drives it, its thread does it, there or here.
@@ -137,6 +171,7 @@ bool runtime_core::end_waits(std::exception_ptr const& of_tasks, std::exception_
         if (!w->wants_end_of_run || w->told.load())
             continue;
         w->end_of_run = w->for_a_task ? of_tasks : of_host;
+        w->by_fatal_error = of_host != nullptr;
         end_of_run_ = of_tasks;
         w->tell();
         any = true;
@@ -215,6 +250,8 @@ void runtime::start(detail::handle_base const& prepared, bool eagerly) {
     core_->start(*detail::handle_access::checked(prepared), eagerly);
 }
 
+void runtime::run_to_end(detail::handle_base const& prepared) { core_->run_to_end(*detail::handle_access::checked(prepared)); }
+
 shutdown_report runtime::shutdown(time_point deadline) {
     require_outside("aya::runtime::shutdown");
     return core_->shut_down(deadline);
@@ -257,6 +294,7 @@ void runtime::require_outside(char const* what) {
 
 void runtime::wait(detail::handle_base const& handle) {
     require_outside("aya::runtime::wait");
+    detail::handle_access::require_within(tasks(), handle, "aya::runtime::wait");
     core_->wait_for(*detail::handle_access::checked(handle));
 }
 

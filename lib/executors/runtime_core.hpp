@@ -54,6 +54,8 @@ public:
 
     /// Blocks the calling thread until `t` is done; an event loop runs on it meanwhile. Throws what end_run() was given meanwhile.
     void wait_for(task_state& t);
+    /// start() and wait_for() in one: whatever ends the run from the task's first step on finds the thread that waits.
+    void run_to_end(task_state& t);
 
     /// A task ends by a fatal_error: all who wait throw it. False if nobody has it.
     [[nodiscard]] bool end_run(std::exception_ptr const& error) noexcept { return end_waits(error, error); }
@@ -135,11 +137,13 @@ private:
     [[nodiscard]] task<> wait_for_tasks(time_point deadline);
     void end_work();
     std::size_t drain();
+    void report_failed_leftover(task_state& t) noexcept;
     void end_callbacks();
     bool end_waits(std::exception_ptr const& of_tasks, std::exception_ptr const& of_host) noexcept;
     [[nodiscard]] bool may_drive() const noexcept;
     void require_host(char const* what) const;
     std::exception_ptr wait_for_either(task_state& t, bool end_of_run);
+    std::exception_ptr wait_linked(task_state& t, waiting_thread& me);
     void wait_until_told(waiting_thread& me, std::unique_lock<std::mutex>& lock);
 
     runtime_options options_;

@@ -134,6 +134,7 @@ std::size_t runtime_core::drain() {
                 t->cancel("the runtime shuts down");
             } else {
                 (void)wait_for_either(*t, false);
+                report_failed_leftover(*t);
             }
             continue;
         }
@@ -144,6 +145,20 @@ std::size_t runtime_core::drain() {
             t->cancel("the runtime shuts down");
         for (auto const& t : left)
             (void)wait_for_either(*t, false);
+        for (auto const& t : left)
+            report_failed_leftover(*t);
+    }
+}
+
+// Whoever has a handle to it may not come to ask any more.
+void runtime_core::report_failed_leftover(task_state& t) noexcept {
+    if (!t.unretrieved())
+        return;
+    try {
+        reports_->report({"Unhandled exception at the end of the runtime", t.name(), t.error(), t.created()});
+        t.mark_retrieved();
+    } catch (std::bad_alloc const&) {
+        // Then the last handle's end reports it.
     }
 }
 

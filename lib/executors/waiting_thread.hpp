@@ -41,6 +41,7 @@ struct runtime_core::waiting_thread final : completion {
     waiting_thread* next = nullptr;
     bool task_done = false;
     std::exception_ptr end_of_run;
+    bool by_fatal_error = false; // then it counts even if the task is done meanwhile
     std::atomic<bool> told{false}; // one of the two
     std::condition_variable changed;
 };

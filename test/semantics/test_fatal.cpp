@@ -232,3 +232,71 @@ TEST_CASE("D2: the handler gets message, task and exception; when it fails itsel
         },
         options);
 }
+
+TEST_CASE("T12: a fatal error in the first moments of a run ends it, whichever task or callback throws it") {
+    for (std::size_t const workers : test::every_kind) {
+        CAPTURE(workers);
+        aya::runtime_options options = test::kind{workers}.options();
+        options.virtual_time = true;
+        auto by_task = []() -> aya::task<> {
+            auto const exits = aya::create_task([]() -> aya::task<> {
+                throw aya::system_exit(3);
+                co_return;
+            });
+            co_await aya::sleep(1h);
+        };
+        auto by_callback = []() -> aya::task<> {
+            aya::call_soon([] { throw aya::system_exit(4); });
+            co_await aya::sleep(1h);
+        };
+        int ended = 0;
+        for (int i = 0; i < 30; ++i) {
+            try {
+                aya::run(options, by_task);
+            } catch (aya::system_exit const& e) {
+                ended += e.code() == 3;
+            }
+            try {
+                aya::run(options, by_callback);
+            } catch (aya::system_exit const& e) {
+                ended += e.code() == 4;
+            }
+        }
+        CHECK(ended == 60);
+    }
+}
+
+TEST_CASE("T12: a fatal error ends the run, even if the main task ends at the same moment") {
+    for (std::size_t const workers : test::every_kind) {
+        CAPTURE(workers);
+        auto child = []() -> aya::task<> {
+            co_await aya::yield();
+            throw aya::system_exit(5);
+        };
+        auto main = [child]() -> aya::task<> {
+            auto const outcomes = co_await aya::gather(aya::return_exceptions, child());
+            CHECK(std::get<0>(outcomes).exception() != nullptr);
+        };
+        int ended = 0;
+        for (int i = 0; i < 50; ++i) {
+            try {
+                aya::run(test::kind{workers}.options(), main);
+            } catch (aya::system_exit const&) {
+                ++ended;
+            }
+        }
+        CHECK(ended == 50);
+    }
+}
+
+TEST_CASE("stop() from the main task's first step ends the wait") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        for (int i = 0; i < 20; ++i) {
+            auto stops = [](aya::runtime& r) -> aya::task<> {
+                CHECK(r.stop());
+                co_await test::forever();
+            };
+            CHECK_THROWS_AS(rt.block_on(stops(rt)), aya::invalid_state_error);
+        }
+    });
+}

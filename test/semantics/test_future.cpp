@@ -166,3 +166,31 @@ TEST_CASE("F9: no type of exception is special, but there has to be one") {
         CHECK(thrown);
     });
 }
+
+TEST_CASE("T10: a result that was moved out is not given to anybody else as if nothing had happened") {
+    everywhere([]() -> aya::task<> {
+        std::string const text(100, 'x');
+        aya::promise<std::string> p;
+        auto const named = p.get_future();
+        p.set_value(text);
+        CHECK(co_await named == text);
+        CHECK(co_await named == text);
+        std::string const moved = co_await p.get_future();
+        CHECK(moved == text);
+        CHECK_THROWS_AS((void)named.result(), aya::invalid_state_error);
+        CHECK(co_await test::throws<aya::invalid_state_error>(p.get_future()));
+
+        aya::promise<int> number; // nothing to see of a move
+        number.set_value(100);
+        int sum = 0;
+        for (int i = 0; i < 3; ++i)
+            sum += co_await number.get_future();
+        CHECK(sum == 300);
+
+        auto make = [](std::string s) -> aya::task<std::unique_ptr<std::string>> { co_return std::make_unique<std::string>(std::move(s)); };
+        auto const h = aya::create_task(make(text));
+        auto copy = h;
+        CHECK(*co_await std::move(copy) == text);
+        CHECK_THROWS_AS((void)h.result(), aya::invalid_state_error);
+    });
+}

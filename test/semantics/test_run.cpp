@@ -254,5 +254,16 @@ TEST_CASE("R4: a leftover that ends with an exception during shutdown is reporte
         };
         CHECK(aya::run(options, main) == 5);
         CHECK(log.count() == 1);
+
+        aya::task_handle<void> held; // by somebody who will not ask
+        auto keeps = [&]() -> aya::task<int> {
+            held = aya::create_task(leftover);
+            co_await aya::sleep(1ms);
+            co_return 6;
+        };
+        CHECK(aya::run(options, keeps) == 6);
+        CHECK(log.count() == 2);
+        held = {};
+        CHECK(log.count() == 2);
     }
 }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 using namespace std::chrono_literals;
@@ -173,6 +174,26 @@ TEST_CASE("F10: wrap_future links a task of another runtime both ways") {
             CHECK(told);
         };
         rt.block_on(body, std::ref(other));
+    });
+}
+
+TEST_CASE("F10: wrap_future of a task that has outlived its runtime") {
+    std::optional<aya::concurrent_future<int>> ended;
+    std::optional<aya::concurrent_future<void>> cut_off;
+    {
+        aya::runtime other(test::kind{2}.options());
+        ended = aya::run_coroutine_threadsafe(other, number, 4);
+        CHECK(ended->get() == 4);
+        cut_off = aya::run_coroutine_threadsafe(other, test::forever);
+    }
+    test::on_every_runtime([&](aya::runtime& rt) {
+        auto body = [](aya::concurrent_future<int> value, aya::concurrent_future<void> nothing) -> aya::task<> {
+            int const got = co_await aya::wrap_future(value);
+            CHECK(got == 4);
+            bool const told = co_await test::throws<aya::cancelled_error>(aya::wrap_future(nothing));
+            CHECK(told);
+        };
+        rt.block_on(body, *ended, *cut_off);
     });
 }
 

@@ -183,6 +183,7 @@ TEST_CASE("wrong use: a task of another runtime") {
             bool const gathered = co_await test::throws<std::invalid_argument>(gather_one(h));
             CHECK(gathered);
         }, foreign);
+        CHECK_THROWS_AS(rt.wait(foreign), std::invalid_argument);
     });
     foreign.cancel();
 }

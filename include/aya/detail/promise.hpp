@@ -3,12 +3,14 @@
 #pragma once
 
 #include <aya/config.hpp>
+#include <aya/errors.hpp>
 #include <aya/detail/fork.hpp>
 #include <aya/detail/frame_memory.hpp>
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/task_state.hpp>
 #include <aya/fwd.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -134,7 +136,7 @@ struct promise_base {
 /// g++ 12 puts something in front of the frame of a coroutine that awaits in a condition and declares no variable. Nothing can resume it then, and
 /// throwing here is better than waiting for it in silence. That the frame begins where its block does is known when a sound one is compiled.
 template <class Promise>
-std::coroutine_handle<Promise> handle_of(Promise& p, std::source_location const& where) {
+std::coroutine_handle<Promise> handle_of(Promise& p, [[maybe_unused]] std::source_location const& where) {
     auto const handle = std::coroutine_handle<Promise>::from_promise(p);
 #if defined(__GNUC__) && !defined(__clang__)
     if (reinterpret_cast<std::uintptr_t>(handle.address()) % promise_base::frame_alignment != 0) [[unlikely]]
@@ -240,22 +242,36 @@ public:
     }
 
     /// The result of a done task; its exception is thrown. `decltype(auto)`: T const&, or T& when T is a reference.
+    /// Throws invalid_state_error when take() has moved it out.
     decltype(auto) get() {
         mark_retrieved();
         if (how() != ending::returned) [[unlikely]]
             std::rethrow_exception(error());
+        if constexpr (moves_out)
+            if (taken_.load()) [[unlikely]]
+                throw_taken();
         return value_.get();
     }
-    /// As get(), moving the result out.
+    /// As get(), moving the result out: for one caller, whoever comes first.
     T take() {
         mark_retrieved();
         if (how() != ending::returned) [[unlikely]]
             std::rethrow_exception(error());
+        if constexpr (moves_out)
+            if (taken_.exchange(true)) [[unlikely]]
+                throw_taken();
         return value_.take();
     }
 
 private:
+    /// Whether a moved-from T may look different: then everybody else hears of it.
+    static constexpr bool moves_out = !std::is_void_v<T> && !std::is_reference_v<T> && !std::is_trivially_copyable_v<T>;
+    struct never {};
+
+    [[noreturn]] static void throw_taken() { throw_invalid_state("aya: the result of the task or future was moved out already"); }
+
     [[no_unique_address]] slot<T> value_;
+    [[no_unique_address]] std::conditional_t<moves_out, std::atomic<bool>, never> taken_{};
 };
 
 /// A child of a gather with its result.

@@ -140,6 +140,10 @@ public:
     /// Somebody else answers for the exception, whatever comes.
     void mark_spoken_for() noexcept { end_flags_ |= spoken_for; }
     void mark_retrieved() noexcept { retrieved_.store(true, std::memory_order_relaxed); } // a flag for reports only
+    /// For a done task: whether its exception is still to be reported.
+    [[nodiscard]] bool unretrieved() const noexcept {
+        return how() == ending::failed && !retrieved_.load(std::memory_order_relaxed);
+    }
 
     [[nodiscard]] std::string name() const;
     void set_name(std::string_view name);
