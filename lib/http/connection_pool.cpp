@@ -129,7 +129,7 @@ void connection_pool::serve_sockets() noexcept {
     }
 }
 
-int connection_pool::on_socket(CURL*, curl_socket_t fd, int what, void* self, void* known) noexcept {
+int connection_pool::on_socket(CURL* handle, curl_socket_t fd, int what, void* self, void* known) noexcept {
     auto& pool = *static_cast<connection_pool*>(self);
     int const set = pool.set_.native_handle();
     epoll_event e{};
@@ -138,6 +138,9 @@ int connection_pool::on_socket(CURL*, curl_socket_t fd, int what, void* self, vo
         (void)::epoll_ctl(set, EPOLL_CTL_DEL, fd, &e);
         return 0;
     }
+    transfer* t = nullptr;
+    if (::curl_easy_getinfo(handle, CURLINFO_PRIVATE, &t) == CURLE_OK && t != nullptr)
+        t->socket = fd;
     e.events = ((what & CURL_POLL_IN) != 0 ? std::uint32_t{EPOLLIN} : 0U) | ((what & CURL_POLL_OUT) != 0 ? std::uint32_t{EPOLLOUT} : 0U);
     if (known == nullptr)
         (void)::curl_multi_assign(pool.multi_, fd, self);
@@ -201,7 +204,6 @@ std::shared_ptr<transfer> connection_pool::end_round() noexcept {
     std::shared_ptr<transfer> in_order;
     while (noted_) {
         std::shared_ptr<transfer> next = std::move(noted_->next_noted);
-        noted_->noted = false;
         noted_->next_noted = std::move(in_order);
         in_order = std::move(noted_);
         noted_ = std::move(next);
@@ -211,16 +213,20 @@ std::shared_ptr<transfer> connection_pool::end_round() noexcept {
 
 void connection_pool::notify(std::shared_ptr<transfer> noted) noexcept {
     while (noted) {
+        // Another thread may hold the lock by now, and note it anew: not before the link has been read. What that one finds noted still
+        // is before the wake-up that follows.
+        std::shared_ptr<transfer> next = std::move(noted->next_noted);
+        noted->noted.store(false);
         noted->changed.set();
         // After the wake-up, so that virtual time sees the task before it sees nothing outside.
         if (auto* const clock = noted->counted.exchange(nullptr); clock != nullptr)
             clock->outside.fetch_sub(1);
-        noted = std::move(noted->next_noted);
+        noted = std::move(next);
     }
 }
 
 void connection_pool::note(transfer& t) noexcept {
-    if (std::exchange(t.noted, true))
+    if (t.noted.exchange(true))
         return;
     t.next_noted = std::move(noted_);
     noted_ = t.shared_from_this();
@@ -234,7 +240,7 @@ void connection_pool::collect_finished() noexcept {
         transfer* t = nullptr;
         CURLcode const result = m->data.result;
         (void)::curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-        finish(*t, result);
+        finish(*t, t->judged(result));
     }
 }
 
@@ -244,7 +250,7 @@ void connection_pool::end_overdue() noexcept {
         deadline next = t.next_deadline();
         if (next.what == time_limit::read && next.when <= now_) {
             // Curl sends content of requests, and decodes that of responses, without a callback for each byte.
-            if (curl_off_t const moved = t.bytes_moved(); moved != t.moved) {
+            if (std::int64_t const moved = t.bytes_moved(); moved != t.moved) {
                 t.moved = moved;
                 t.last_activity = now_;
                 next = t.next_deadline();
@@ -344,6 +350,7 @@ CURL* connection_pool::take_handle() {
 }
 
 void connection_pool::give_back(CURL* handle) noexcept {
+    ::curl_easy_setopt(handle, CURLOPT_PRIVATE, nullptr);
     ::curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
     ::curl_easy_setopt(handle, CURLOPT_POSTFIELDS, nullptr);
     ::curl_easy_setopt(handle, CURLOPT_HTTPHEADER, nullptr);

@@ -2,6 +2,7 @@
 #include "http/transfer.hpp"
 
 #include "http/connection_pool.hpp"
+#include "http/received_bytes.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -47,6 +48,8 @@ bool transfer::configure(CURL* handle, curl_slist* common_lines) {
     ::curl_easy_setopt(handle, CURLOPT_PRIVATE, this);
     ::curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, message.data());
     ::curl_easy_setopt(handle, CURLOPT_HTTPHEADER, lines ? lines.get() : common_lines);
+
+    ::curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L); // until the header fields are there: curl would keep a connection that breaks before
 
     // The handle has served another request: everything is set back first.
     std::string const& method = head.method;
@@ -94,12 +97,28 @@ deadline transfer::next_deadline() const noexcept {
     return first;
 }
 
-curl_off_t transfer::bytes_moved() const noexcept {
+std::int64_t transfer::bytes_moved() const noexcept {
     curl_off_t down = 0;
     curl_off_t up = 0;
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
-    return down + up;
+    // Curl keeps a line of the header fields until it is whole, and says nothing of it.
+    return down + up + (head_complete ? 0 : received_bytes(socket));
+}
+
+CURLcode transfer::judged(CURLcode by_curl) noexcept {
+    auto const say = [this](std::string_view what) { message[what.copy(message.data(), message.size() - 1)] = '\0'; };
+    if (stage != phase::active || head_complete)
+        return by_curl;
+    if (by_curl == CURLE_OK) { // curl is content with some of the header fields
+        say("the connection was closed in the middle of the header fields");
+        return CURLE_RECV_ERROR;
+    }
+    if (by_curl == CURLE_OUT_OF_MEMORY) { // so curl calls a line that is longer than it takes
+        say("a line of the header fields is too long");
+        return CURLE_WEIRD_SERVER_REPLY;
+    }
+    return by_curl;
 }
 
 void transfer::enter(phase p) {
@@ -135,6 +154,7 @@ curl_socket_t transfer::on_open(void* self, curlsocktype, curl_sockaddr* address
 int transfer::on_connected(void* self, char*, char*, int, int) noexcept {
     auto& t = *static_cast<transfer*>(self);
     t.enter(phase::active);
+    t.moved = t.bytes_moved(); // another request may have had the connection before
     t.pool.connected(t.sockets);
     t.sockets.clear();
     return CURL_PREREQFUNC_OK;
@@ -176,6 +196,7 @@ bool transfer::take_header(std::string_view line) {
     if (trimmed(line).empty()) {
         if (head.status_code >= 200) {
             head_complete = true;
+            ::curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L);
             if (streaming)
                 pool.note(*this);
         }

@@ -68,7 +68,8 @@ public:
     phase stage = phase::queued;
     time_point since;         // when it came to that stage
     time_point last_activity; // of an active one
-    curl_off_t moved = 0;     // bytes, when that was last looked up
+    int socket = -1;          // where curl last waited for it
+    std::int64_t moved = 0;   // bytes, when that was last looked up
     deadline_list::iterator due;
     std::vector<int> sockets; // that were opened for it, and are not connected yet
     time_point started;
@@ -92,14 +93,16 @@ public:
     // --- how the task hears of a change: set without the lock ----------------------------------------------------------------------------
     event changed;
     std::atomic<aya::detail::clock_source*> counted{nullptr}; // virtual time stands still while the task waits
-    bool noted = false;
+    std::atomic<bool> noted{false}; // it is in a list, until its task is about to be woken
     std::shared_ptr<transfer> next_noted;
 
     /// Sets what differs from request to request. False when there is no memory.
     [[nodiscard]] bool configure(CURL* handle, curl_slist* common_lines);
 
-    /// How many bytes went either way, as curl counts them.
-    [[nodiscard]] curl_off_t bytes_moved() const noexcept;
+    /// How many bytes went either way: content as curl counts it, and until the header fields are there, whatever has come on the connection.
+    [[nodiscard]] std::int64_t bytes_moved() const noexcept;
+    /// What curl's result is called here; says so in `message`.
+    [[nodiscard]] CURLcode judged(CURLcode by_curl) noexcept;
     [[nodiscard]] deadline next_deadline() const noexcept;
     void enter(phase p);
 

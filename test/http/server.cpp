@@ -27,8 +27,11 @@ std::string message::field(std::string_view name) const {
 }
 
 aya::task<bool> connection::fill() {
+    if (ended_)
+        co_return false; // Asio's reads after the end wait for an event that does not come a second time
     std::array<char, 16384> bytes{};
     auto [failed, n] = co_await socket.async_read_some(asio::buffer(bytes), asio::as_tuple(aya::io::await));
+    ended_ = static_cast<bool>(failed);
     if (failed)
         co_return false;
     buffer_.append(bytes.data(), n);
@@ -82,8 +85,11 @@ aya::task<bool> connection::write(std::string bytes) {
 }
 
 aya::task<> connection::closed() {
-    while (co_await fill())
+    bool open = true; // g++ 12 loses the body of a coroutine that awaits in a condition and declares nothing
+    while (open) {
+        open = co_await fill();
         buffer_.clear();
+    }
 }
 
 void connection::abort() {
@@ -146,7 +152,8 @@ aya::task<> answer(std::shared_ptr<connection> c, std::function<std::string(mess
     }
 }
 aya::task<> say(std::shared_ptr<connection> c, std::string bytes) {
-    if (co_await c->asked())
+    bool const asked = co_await c->asked();
+    if (asked)
         (void)co_await c->write(std::move(bytes));
 }
 aya::task<> say_nothing(std::shared_ptr<connection> c) {

@@ -53,6 +53,7 @@ public:
 private:
     aya::task<bool> fill();
     std::string buffer_;
+    bool ended_ = false;
 };
 
 using connection_body = std::function<aya::task<>(std::shared_ptr<connection>)>;

@@ -72,7 +72,7 @@ TEST_CASE("http bad input: floods of header fields and of content are cut off") 
         std::string const said = co_await verdict(many + "Content-Length: 0\r\n\r\n");
         CHECK(is(said, "protocol_error"));
         CHECK(said.find("262144 bytes of header fields") != std::string::npos);
-        CHECK(is(co_await verdict("HTTP/1.1 200 OK\r\nX-Long: " + std::string(1 << 20, 'x') + "\r\n\r\n"), "request_error"));
+        CHECK(is(co_await verdict("HTTP/1.1 200 OK\r\nX-Long: " + std::string(1 << 20, 'x') + "\r\n\r\n"), "protocol_error"));
         std::string const early = "HTTP/1.1 100 Continue\r\n\r\n";
         std::string floods;
         for (int i = 0; i < 20000; ++i)

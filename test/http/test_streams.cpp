@@ -89,7 +89,7 @@ TEST_CASE("http stream: lines, whatever pieces they come in") {
             CHECK(!(co_await s.next_line()).has_value());
             http::response_stream t = co_await client.stream("GET", server.url());
             CHECK(co_await test::throws<http::protocol_error>([](http::response_stream& u) -> aya::task<> {
-                while (co_await u.next_line(2)) {
+                for (auto line = co_await u.next_line(2); line; line = co_await u.next_line(2)) {
                 }
             }(t)));
         }

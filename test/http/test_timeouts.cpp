@@ -28,7 +28,7 @@ http::timeouts total(aya::duration d) {
 aya::task<> drip(std::shared_ptr<test::connection> c) {
     (void)co_await c->asked();
     (void)co_await c->write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
-    while (co_await c->write("x"))
+    for (bool open = true; open; open = co_await c->write("x"))
         co_await aya::sleep(5ms);
 }
 
@@ -36,7 +36,7 @@ aya::task<> drip(std::shared_ptr<test::connection> c) {
 aya::task<> drip_head(std::shared_ptr<test::connection> c) {
     (void)co_await c->asked();
     (void)co_await c->write("HTTP/1.1 200 OK\r\nX-Slow: ");
-    while (co_await c->write("x"))
+    for (bool open = true; open; open = co_await c->write("x"))
         co_await aya::sleep(5ms);
 }
 
@@ -88,9 +88,10 @@ TEST_CASE("http timeouts: a trickle keeps the read limit off, and not the total 
 TEST_CASE("http timeouts: the total one counts redirects and the wait for a place") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         test::server server([](std::shared_ptr<test::connection> c) -> aya::task<> {
+            std::string const to_itself = test::reply("", "302 Found", "Location: /\r\n");
             while (co_await c->asked()) {
                 co_await aya::sleep(20ms);
-                (void)co_await c->write(test::reply("", "302 Found", "Location: /\r\n"));
+                (void)co_await c->write(to_itself);
             }
         });
         test::server silent(test::silent());
