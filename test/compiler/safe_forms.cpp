@@ -160,9 +160,26 @@ aya::task<> temporaries() {
     check(a == 6 && thrown && !m.locked() && count == 3, "temporaries");
 }
 
+// A condition that awaits needs a declaration somewhere in the body: any will do.
+aya::task<int> count_down(int* left) {
+    bool more = true;
+    while (more) {
+        more = co_await number(--*left) != 0;
+    }
+    if (co_await number(1) == 1)
+        co_return 7;
+    co_return 0;
+}
+aya::task<> loops() {
+    int left = 3;
+    int const got = co_await count_down(&left);
+    check(left == 0 && got == 7, "loops");
+}
+
 aya::task<> everything() {
     co_await callables();
     co_await several();
+    co_await loops();
     co_await conditions(true);
     co_await conditions(false);
     co_await allocations();
@@ -204,6 +221,11 @@ struct plain_awaiter {
     int await_resume() const noexcept { return content.value; }
 };
 aya::task<> everything() { check(co_await plain_awaiter{owner(1)} == 1, "7"); }
+#elif BAD == 8 // an await in a condition, and nothing declared in the whole body: it never runs
+aya::task<> everything() {
+    if (co_await number(1) != 1)
+        check(false, "8");
+}
 #endif
 
 } // namespace
