@@ -20,8 +20,9 @@ namespace aya::inline v1::detail {
 
 namespace {
 
+// What a program that runs with the rights of another user does is not for its caller to say: the variables are not there then.
 bool is_set(char const* variable) noexcept {
-    char const* const value = std::getenv(variable);
+    char const* const value = ::secure_getenv(variable);
     return value != nullptr && *value != '\0' && std::string_view(value) != "0";
 }
 
@@ -32,7 +33,7 @@ bool inspection_environment() noexcept { return is_set("AYA_INSPECT"); }
 
 std::string trace_environment() {
     static std::atomic<unsigned> runtimes{0};
-    char const* const value = std::getenv("AYA_TRACE");
+    char const* const value = ::secure_getenv("AYA_TRACE");
     if (value == nullptr || *value == '\0')
         return {};
     std::string file = value;

@@ -27,7 +27,7 @@ constexpr int patience = 1000; // milliseconds
 }
 
 std::string private_folder() {
-    char const* const given = std::getenv("XDG_RUNTIME_DIR");
+    char const* const given = ::secure_getenv("XDG_RUNTIME_DIR");
     std::string const path = given != nullptr && *given == '/' ? fmt::format("{}/aya", given) : fmt::format("/tmp/aya-{}", ::geteuid());
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         fail(path);
