@@ -112,8 +112,7 @@ namespace detail {
 template <class T>
 task<T> promise<T>::get_return_object(std::source_location here) {
     auto const frame = handle_of(*this, here);
-    if (this_frame_cache.notes_creations) [[unlikely]]
-        this->note_creation(here);
+    this->where = here;
     return task<T>(frame);
 }
 

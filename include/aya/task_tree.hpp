@@ -15,8 +15,7 @@ namespace aya::inline v1 {
 
 class runtime;
 
-/// A coroutine, and the co_await that it stands at. One that has come to none of the library's yet is left out, but in debug mode it stands where it is
-/// written: in the line of its beginning, with g++ of its end.
+/// A coroutine, and the co_await that it stands at; before its first one, where it is written: the line of its beginning, with g++ of its end.
 struct task_frame {
     std::string function;
     std::string file;

@@ -14,12 +14,9 @@ constinit thread_local thread_context* current_thread = nullptr;
 
 void enter_thread(thread_context& context) noexcept {
     current_thread = &context;
-    this_frame_cache.notes_creations = context.home->debug();
+    bypass_frame_cache(context.home->debug()); // so that creations.cpp sees every coroutine
 }
-void leave_thread() noexcept {
-    current_thread = nullptr;
-    this_frame_cache.notes_creations = false;
-}
+void leave_thread() noexcept { current_thread = nullptr; }
 
 scheduler& this_scheduler(char const* what) {
     thread_context const* const context = this_thread();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/debug_mode.hpp"
 
+#include "executors/creations.hpp"
 #include "executors/current_thread.hpp"
 #include "executors/runtime_core.hpp"
 #include "inspect/function_name.hpp"
@@ -46,22 +47,16 @@ std::string trace_environment() {
     return file;
 }
 
-[[gnu::noinline]] void promise_base::note_creation(std::source_location here) noexcept {
-    where = here;
-    task = task_pointer(stack_trace::kept());
-}
-
 void drop_unawaited(std::coroutine_handle<> frame) noexcept {
     thread_context const* const here = current_thread;
     if (here != nullptr && here->home->debug()) [[unlikely]] {
         try {
             promise_base const& p = std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
-            stack_trace const* const made = p.task.made();
+            stack_trace const* const made = creation_of(frame.address());
             exception_report report{made != nullptr ? "A coroutine was never awaited; it was made here"
                                                     : "A coroutine was never awaited; it is dropped here", {}, nullptr};
             report.created = made != nullptr ? made->text() : stack_trace::here().text();
-            if (p.where.line() != 0) // else it comes from a thread outside
-                report.stack = fmt::format("  {} ({}:{})\n", function_name(p.where.function_name()), file_name(p.where.file_name()), p.where.line());
+            report.stack = fmt::format("  {} ({}:{})\n", function_name(p.where.function_name()), file_name(p.where.file_name()), p.where.line());
             here->home->owner().reports()->report(report);
         } catch (std::bad_alloc const&) {
             // No memory to tell with.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/fork_guard.hpp"
 
+#include "executors/creations.hpp"
 #include "executors/current_thread.hpp"
 
 #include <aya/detail/frame_memory.hpp>
@@ -17,8 +18,16 @@ namespace {
 
 std::atomic<std::uint32_t> generation{0};
 
-void in_child() noexcept {
+void before() noexcept {
+    lock_creations();
+    lock_frame_memory();
+}
+void after() noexcept {
     unlock_frame_memory();
+    unlock_creations();
+}
+void in_child() noexcept {
+    after();
     generation.fetch_add(1);
     leave_thread(); // a worker that forked is no worker there, and may make a runtime
 }
@@ -26,7 +35,7 @@ void in_child() noexcept {
 } // namespace
 
 void watch_forks() {
-    static int const error = pthread_atfork(&lock_frame_memory, &unlock_frame_memory, &in_child);
+    static int const error = pthread_atfork(&before, &after, &in_child);
     if (error != 0)
         throw std::system_error(error, std::generic_category(), "aya::runtime: pthread_atfork");
 }

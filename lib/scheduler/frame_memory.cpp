@@ -230,8 +230,9 @@ void give_magazine(frame_magazine& m, std::size_t size_class) noexcept {
     m = {};
 }
 
-// Null or full; keeps a thread at the edge of a magazine away from the depot.
+// Null or full; keeps a thread at the edge of a magazine away from the depot. The only ones, filled to any degree, of a thread that bypasses its cache.
 constinit thread_local frame_magazine spares[class_count];
+constinit thread_local bool bypassed = false;
 
 // Made in the slow paths, which every thread takes that uses the cache.
 struct cache_cleaner {
@@ -241,6 +242,7 @@ struct cache_cleaner {
 thread_local cache_cleaner cleaner;
 
 cache_cleaner::~cache_cleaner() {
+    bypass_frame_cache(false);
     for (std::size_t c = 0; c < class_count; ++c) {
         if (spares[c].head != nullptr)
             give_magazine(spares[c], c);
@@ -253,6 +255,14 @@ void* refill(std::size_t size_class) {
     cleaner.used = true;
     frame_magazine& active = this_frame_cache.active[size_class];
     frame_magazine& spare = spares[size_class];
+    if (bypassed) [[unlikely]] {
+        if (spare.head == nullptr)
+            spare = depots()[size_class].take(size_class);
+        block* const b = spare.head;
+        spare.head = b->next;
+        ++spare.room;
+        return b;
+    }
     if (spare.head != nullptr) {
         active = spare;
         spare = {};
@@ -304,9 +314,28 @@ void release_frame_slowly(void* memory, std::size_t size) noexcept {
         return;
     }
     std::size_t const c = frame_cache::class_of(size);
+    if (bypassed) [[unlikely]] {
+        frame_magazine& spare = spares[c];
+        if (spare.room == 0) {
+            cleaner.used = true;
+            if (spare.head != nullptr)
+                give_magazine(spare, c);
+            spare = magazine();
+        }
+        spare.keep(static_cast<block*>(memory));
+        return;
+    }
     if (this_frame_cache.active[c].room == 0)
         make_room(c);
     this_frame_cache.active[c].keep(static_cast<block*>(memory));
+}
+
+void bypass_frame_cache(bool on) noexcept {
+    if (bypassed == on)
+        return;
+    bypassed = on;
+    for (std::size_t c = 0; c < class_count; ++c)
+        give_all(on ? this_frame_cache.active[c] : spares[c], c);
 }
 
 void limit_frame_memory(std::size_t bytes) noexcept { chunks().limit(bytes); }

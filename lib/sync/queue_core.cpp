@@ -17,6 +17,16 @@ void queue_core::task_done() {
     finished.wake_all();
 }
 
+// With the lock held all the time, so that who finds no item or no room need not look again: the state is a block of frame memory.
+task_state& queue_core::self_of(task_pointer child) {
+    try {
+        return *child;
+    } catch (...) {
+        mutex.unlock();
+        throw;
+    }
+}
+
 std::size_t queue_core::unfinished() noexcept {
     std::lock_guard const hold(mutex);
     return unfinished_;

@@ -87,8 +87,6 @@ task_state& task_pointer::state_of(forked_child& c) {
     return *c.state;
 }
 
-task_state* task_pointer::known_state_of(forked_child& c) noexcept { return c.state; }
-
 // --- making one -----------------------------------------------------------------------------------------------------------
 
 fork_node* fork_node::create_slowly(thread_context& here, task_pointer parent, std::size_t count, fork_shape const& shape) {

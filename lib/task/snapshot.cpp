@@ -38,8 +38,7 @@ void task_inspector::walk(std::coroutine_handle<> innermost, task_snapshot& to) 
             return;
         }
         promise_base const& p = std::coroutine_handle<promise_base>::from_address(h.address()).promise();
-        if (p.where.line() != 0) // it has come to one of the library's
-            to.stack.push_back(p.where);
+        to.stack.push_back(p.where);
         h = p.continuation;
     }
 }

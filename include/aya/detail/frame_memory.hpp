@@ -37,18 +37,20 @@ struct frame_cache {
     static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granule; }
 
     frame_magazine active[class_count];
-    /// The thread runs tasks of a runtime in debug mode: a coroutine that is made on it notes where. Here because whoever makes one has this at hand.
-    bool notes_creations = false;
 };
 
-// Trivial to make and to destroy, so that an access needs no guard. Used below and where a coroutine is made only: no caller suspends in between.
+// Trivial to make and to destroy, so that an access needs no guard. Used below only: no caller suspends in between.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local frame_cache this_frame_cache;
 
 /// What the inline halves leave over. Under a sanitizer, everything: the library decides, for all files of a program.
 [[nodiscard]] void* allocate_frame_slowly(std::size_t size);
 void release_frame_slowly(void* block, std::size_t size) noexcept;
 
+/// From now on the calling thread's blocks all go through the two above, which costs a few nanoseconds each; or no longer.
+void bypass_frame_cache(bool on) noexcept;
+
 /// A block of at least `size` bytes, aligned to max_align_t. Throws std::bad_alloc. Any thread.
+template <auto Slowly = &allocate_frame_slowly>
 [[nodiscard]] inline void* allocate_frame(std::size_t size) {
 #if AYA_BALANCE
     before_allocation();
@@ -62,7 +64,7 @@ void release_frame_slowly(void* block, std::size_t size) noexcept;
             return b;
         }
     }
-    void* const b = allocate_frame_slowly(size);
+    void* const b = Slowly(size);
     count(counted::blocks, 1);
     return b;
 }

@@ -112,19 +112,23 @@ class typed_state;
 template <class T>
 struct typed_child;
 
+/// As allocate_frame_slowly(). In debug mode, all coroutines come by here, and it is noted where they are made.
+[[nodiscard]] void* allocate_coroutine_slowly(std::size_t size); // lib/executors/creations.cpp
+
 struct promise_base {
     std::coroutine_handle<> continuation; // the coroutine that awaits this one; null for a task's outermost one
-    task_pointer task; // whoever starts the coroutine sets it; until then, where it was made
+    task_pointer task;
     std::exception_ptr error;
-    // The co_await that it has come to, for those who look from outside; before the first one, in debug mode, where it is written. Each await_suspend()
-    // of the library notes it: the default of its last parameter is the place of the co_await.
+    // The co_await that it has come to, for those who look from outside; before the first one, where it is written. Each await_suspend() of the
+    // library notes it: the default of its last parameter is the place of the co_await.
     std::source_location where;
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     void unhandled_exception() noexcept; // lib/task/snapshot.cpp
-    void note_creation(std::source_location here) noexcept; // lib/executors/debug_mode.cpp
 
-    static void* operator new(std::size_t size) { return std::assume_aligned<frame_alignment>(allocate_frame(size)); }
+    static void* operator new(std::size_t size) {
+        return std::assume_aligned<frame_alignment>(allocate_frame<&allocate_coroutine_slowly>(size));
+    }
     static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
 
     static constexpr std::size_t frame_alignment = alignof(std::max_align_t);

@@ -24,14 +24,7 @@ public:
         if (store_now())
             return false;
         h.promise().where = where;
-        task_state* self = h.promise().task.known();
-        if (self == nullptr) [[unlikely]] { // not while it is locked: there may be no memory
-            queue_->core_.mutex.unlock();
-            self = &*h.promise().task;
-            if (store_now())
-                return false;
-        }
-        suspend_on(queue_->core_.putters, *self, h);
+        suspend_on(queue_->core_.putters, queue_->core_.self(h.promise().task), h);
         return true;
     }
     void await_resume() {
@@ -116,14 +109,7 @@ public:
         if (take_now())
             return false;
         h.promise().where = where;
-        task_state* self = h.promise().task.known();
-        if (self == nullptr) [[unlikely]] { // not while it is locked: there may be no memory
-            queue_->core_.mutex.unlock();
-            self = &*h.promise().task;
-            if (take_now())
-                return false;
-        }
-        suspend_on(queue_->core_.getters, *self, h);
+        suspend_on(queue_->core_.getters, queue_->core_.self(h.promise().task), h);
         return true;
     }
     T await_resume() {

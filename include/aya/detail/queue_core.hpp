@@ -49,6 +49,9 @@ public:
         }
         return w;
     }
+    /// The running task, for who suspends it. Where it is a forked child that has no state, and there is no memory for one, the lock is released and
+    /// std::bad_alloc thrown.
+    [[nodiscard]] task_state& self(task_pointer running) { return running.is_child() ? self_of(running) : *running; }
     void end_reservation() noexcept { --reserved_; }
     void count_put() noexcept { ++unfinished_; }
     /// For items that nobody will get; the caller wakes the joiners if that was all. Some may have been declared done before they were got.
@@ -68,6 +71,8 @@ public:
 
 private:
     friend class join_queue_awaiter;
+
+    task_state& self_of(task_pointer child);
 
     std::size_t const capacity_;
     std::size_t reserved_ = 0;

@@ -6,7 +6,6 @@
 
 namespace aya::inline v1::detail {
 
-class stack_trace;
 class task_state;
 struct forked_child;
 
@@ -16,8 +15,6 @@ public:
     task_pointer() = default;
     task_pointer(task_state& s) noexcept : bits_(reinterpret_cast<std::uintptr_t>(&s)) {}
     task_pointer(forked_child& c) noexcept : bits_(reinterpret_cast<std::uintptr_t>(&c) + child_bit) {}
-    /// For a coroutine that has not started, and so is in no task yet: where it was made.
-    explicit task_pointer(stack_trace const* made) noexcept : bits_(reinterpret_cast<std::uintptr_t>(made)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return bits_ != 0; }
     [[nodiscard]] bool is_child() const noexcept { return (bits_ & child_bit) != 0; }
@@ -30,20 +27,13 @@ public:
         return is_child() ? state_of(as_child()) : *reinterpret_cast<task_state*>(bits_);
     }
     [[nodiscard]] task_state* operator->() const { return &**this; }
-    /// The state; null where a child has none yet. By the running task itself.
-    [[nodiscard]] task_state* known() const noexcept { return is_child() ? known_state_of(as_child()) : reinterpret_cast<task_state*>(bits_); }
-
-    /// Of a coroutine that has not started; null where nobody has noted it.
-    [[nodiscard]] stack_trace const* made() const noexcept { return reinterpret_cast<stack_trace const*>(bits_); }
 
     friend bool operator==(task_pointer, task_pointer) = default;
 
 private:
     static constexpr std::uintptr_t child_bit = 1;
 
-    // In lib/task/fork.cpp.
-    static task_state& state_of(forked_child& c);
-    static task_state* known_state_of(forked_child& c) noexcept;
+    static task_state& state_of(forked_child& c); // lib/task/fork.cpp
 
     std::uintptr_t bits_ = 0;
 };
