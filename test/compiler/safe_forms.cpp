@@ -221,7 +221,7 @@ struct plain_awaiter {
     int await_resume() const noexcept { return content.value; }
 };
 aya::task<> everything() { check(co_await plain_awaiter{owner(1)} == 1, "7"); }
-#elif BAD == 8 // an await in a condition, and nothing declared in the whole body: it never runs
+#elif BAD == 8 // an await in a condition, and nothing declared in the whole body: it could never run
 aya::task<> everything() {
     if (co_await number(1) != 1)
         check(false, "8");

@@ -85,7 +85,7 @@ aya::task<bool> connection::write(std::string bytes) {
 }
 
 aya::task<> connection::closed() {
-    bool open = true; // g++ 12 loses the body of a coroutine that awaits in a condition and declares nothing
+    bool open = true;
     while (open) {
         open = co_await fill();
         buffer_.clear();
