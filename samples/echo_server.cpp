@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends back what it gets, to any number of clients: echo_server [PORT]. Ctrl-C or SIGTERM ends it when its clients have got all they are owed.
+// Sends back what it gets, to any number of clients: echo_server [PORT]. Ctrl-C or SIGTERM ends it when its clients have got all they are owed,
+// or after five seconds.
 #include <aya/aya.hpp>
 #include <aya/io/server.hpp>
 #include <aya/io/signals.hpp>
@@ -13,13 +14,18 @@
 using namespace std::chrono_literals;
 namespace io = aya::io;
 
+// A client that does not read is not read from either, and not for ever.
+aya::task<> send(io::stream_writer writer, std::string data) {
+    writer.write(data);
+    co_await writer.drain();
+}
+
 aya::task<> echo(io::stream_reader reader, io::stream_writer writer) {
     for (;;) {
         std::string const data = co_await aya::timeout(60s, [](io::stream_reader r) { return r.read(64 * 1024); }, reader);
         if (data.empty())
             break;
-        writer.write(data);
-        co_await writer.drain(); // a client that does not read is not read from either
+        co_await aya::timeout(60s, send, writer, data);
     }
     writer.close();
     co_await writer.wait_closed();
@@ -29,6 +35,19 @@ aya::task<> echo(io::stream_reader reader, io::stream_writer writer) {
 void end_by_signals(aya::event& stop) {
     io::add_signal_handler(SIGINT, [&stop] { stop.set(); });
     io::add_signal_handler(SIGTERM, [&stop] { stop.set(); });
+}
+
+// Who has not taken what it is owed by then is cut off.
+aya::task<> end_in_time(io::server server) {
+    bool in_time = true;
+    try {
+        co_await aya::timeout(5s, [](io::server s) { return s.wait_closed(); }, server);
+    } catch (aya::timeout_error const&) {
+        in_time = false;
+    }
+    if (!in_time)
+        server.abort_clients();
+    co_await server.wait_closed();
 }
 
 aya::task<> serve(unsigned short port) {
@@ -41,7 +60,7 @@ aya::task<> serve(unsigned short port) {
     co_await stop.wait();
     server.close();
     server.close_clients();
-    co_await server.wait_closed();
+    co_await end_in_time(server);
     io::remove_signal_handler(SIGINT);
     io::remove_signal_handler(SIGTERM);
     fmt::print("goodbye\n");

@@ -103,6 +103,8 @@ task<std::vector<address>> getaddrinfo(std::string host, std::string service, in
     std::vector<address> found;
     // Numbers need no look-up, so they do not wait for a thread.
     bool const numeric_service = !service.empty() && service.find_first_not_of("0123456789") == service.npos;
+    if (numeric_service && (service.size() > 5 || std::stoi(service) > 65535)) // the system takes it modulo 65536
+        throw std::invalid_argument("aya::io::getaddrinfo: service: " + service + " is no port; they go up to 65535");
     if (numeric_service && look_up(host, service, family, flags | AI_NUMERICHOST | AI_NUMERICSERV, found) == 0)
         co_return found;
     found = co_await to_thread(look_up_or_throw, std::move(host), std::move(service), family, flags);
@@ -126,7 +128,9 @@ address unix_address(std::string const& path) {
     if (path.empty() || path.size() >= sizeof a.sun_path)
         throw std::invalid_argument("aya::io: path: a Unix socket's has 1 to " + std::to_string(sizeof a.sun_path - 1) + " bytes");
     std::memcpy(a.sun_path, path.data(), path.size());
-    return {reinterpret_cast<sockaddr const*>(&a), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1)};
+    // A path ends with a null byte; an abstract name, which begins with one, is all that is counted.
+    std::size_t const size = offsetof(sockaddr_un, sun_path) + path.size() + (path.front() == '\0' ? 0 : 1);
+    return {reinterpret_cast<sockaddr const*>(&a), static_cast<socklen_t>(size)};
 }
 
 } // namespace detail

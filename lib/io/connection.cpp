@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -20,8 +21,10 @@ namespace aya::inline v1::io::detail {
 
 namespace {
 
-constexpr std::size_t first_room = 4096;
+constexpr std::size_t first_room = 4 * 1024;
 constexpr std::size_t most_room = 256 * 1024;
+constexpr unsigned most_reads_at_once = 8; // of a peer that is faster than the reader, before others get their turn
+constexpr auto longest_pause = std::chrono::milliseconds(100);
 constexpr std::size_t tls_room = 16 * 1024 + 512; // a record
 
 // A pipe knows no MSG_NOSIGNAL.
@@ -57,55 +60,41 @@ std::exception_ptr system_failure(int error, char const* what) noexcept {
     }
 }
 
+namespace {
+
+std::exception_ptr runtime_has_ended() noexcept { return system_failure(ECONNABORTED, "aya::io: the runtime of the connection has ended"); }
+
+} // namespace
+
 // --- life -----------------------------------------------------------------------------------------------------------------------------
 
-/// An operation on the descriptor: it is not closed meanwhile.
-class connection::use {
-public:
-    /// False when there is nothing to use any more.
-    explicit use(connection& c) : connection_(&c) {
-        std::lock_guard const guard(c.mutex_);
-        if (c.error_ != nullptr)
-            std::rethrow_exception(c.error_);
-        entered_ = !c.closing_.load();
-        if (entered_)
-            ++c.users_;
+connection::use::use(connection& c) : connection_(&c) {
+    std::lock_guard const guard(c.mutex_);
+    if (c.error_ != nullptr)
+        std::rethrow_exception(c.error_);
+    if (c.context_->ended() && !c.closing_.load()) {
+        c.fail(runtime_has_ended());
+        std::rethrow_exception(c.error_);
     }
-    ~use() {
-        if (entered_)
-            connection_->leave();
-    }
-    use(use const&) = delete;
-    use& operator=(use const&) = delete;
-    [[nodiscard]] bool entered() const noexcept { return entered_; }
+    entered_ = !c.closing_.load();
+    if (entered_)
+        ++c.users_;
+}
 
-private:
-    connection* connection_;
-    bool entered_ = false;
-};
-
-connection::connection(boost::asio::io_context& where, int descriptor, kind k, std::size_t limit)
-    : kind_(k), descriptor_(descriptor), limit_(limit) {
+connection::connection(std::shared_ptr<aya::detail::driver_context> where, owned_descriptor descriptor, kind k, std::size_t limit)
+    : context_(std::move(where)), kind_(k), descriptor_(descriptor.get()), limit_(limit), room_(first_room) {
     below_mark_.set();
-    try {
-        if (limit == 0)
-            throw std::invalid_argument("aya::io: limit: it is 0, and has to be at least 1");
-        if (k == kind::pipe) {
-            pipe_.emplace(where).assign(descriptor);
-            pipe_->non_blocking(true);
-            return;
-        }
-        int family = 0;
-        socklen_t size = sizeof family;
-        if (::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0)
-            throw_errno(errno, "aya::io: a socket");
-        socket_.emplace(where).assign(boost::asio::generic::stream_protocol(family, 0), descriptor);
-        socket_->non_blocking(true);
-    } catch (...) {
-        if (!(socket_ && socket_->is_open()) && !(pipe_ && pipe_->is_open()))
-            ::close(descriptor);
-        throw;
+    if (limit == 0)
+        throw std::invalid_argument("aya::io: limit: it is 0, and has to be at least 1");
+    if (k == kind::pipe) {
+        hand_over(std::move(descriptor), pipe_.emplace(*context_));
+        return;
     }
+    int family = 0;
+    socklen_t size = sizeof family;
+    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &family, &size) != 0)
+        throw_errno(errno, "aya::io: a socket");
+    hand_over(std::move(descriptor), socket_.emplace(*context_), boost::asio::generic::stream_protocol(family, 0));
 }
 
 connection::~connection() = default;
@@ -135,6 +124,7 @@ void connection::finish_if_idle() noexcept {
     closed_ = true;
     below_mark_.set();
     closed_event_.set();
+    membership_.reset();
 }
 
 // With the mutex held. The connection is lost.
@@ -180,6 +170,17 @@ task<> connection::wait_closed(std::shared_ptr<connection> c) {
         std::rethrow_exception(c->error_);
 }
 
+bool connection::is_lost() const {
+    std::lock_guard const guard(mutex_);
+    return lost_ || closed_;
+}
+
+void connection::join(std::shared_ptr<void> membership) {
+    std::lock_guard const guard(mutex_);
+    if (!closed_)
+        membership_ = std::move(membership);
+}
+
 int connection::descriptor() const noexcept {
     std::lock_guard const guard(mutex_);
     return closed_ ? -1 : descriptor_;
@@ -191,12 +192,33 @@ std::string connection::name(bool of_peer) const {
 }
 
 task<> connection::connect(address to) {
+    if (to.family() == AF_UNIX)
+        return connect_to_path(to);
+    return connect_to_host(to);
+}
+
+task<> connection::connect_to_host(address to) {
     use const here(*this);
     boost::system::error_code failed;
     boost::asio::generic::stream_protocol::endpoint const endpoint(to.data(), to.size());
     co_await socket_->async_connect(endpoint, await(failed, descriptor_));
     if (failed)
         throw std::system_error(failed.value(), std::generic_category(), "aya::io::open_connection: " + to.text());
+}
+
+// A Unix socket whose backlog is full gives EAGAIN, and nothing to wait for.
+task<> connection::connect_to_path(address to) {
+    use const here(*this);
+    duration pause = std::chrono::milliseconds(1);
+    while (::connect(descriptor_, to.data(), to.size()) != 0) {
+        int const error = errno;
+        if (error == EINTR)
+            continue;
+        if (error != EAGAIN)
+            throw std::system_error(error, std::generic_category(), "aya::io::open_unix_connection: " + to.text());
+        co_await sleep(pause);
+        pause = std::min<duration>(2 * pause, longest_pause);
+    }
 }
 
 std::string connection::alpn() const {
@@ -213,41 +235,6 @@ connection::reading::reading(connection& c) : connection_(&c) {
 
 // Nobody but the reader starts TLS, so that it may look without the mutex.
 task<> connection::fill() { return tls_ ? fill_decrypted() : receive(); }
-
-task<> connection::fill_decrypted() {
-    while (!ended_.load()) {
-        {
-            std::lock_guard const guard(mutex_);
-            if (decrypt())
-                break;
-        }
-        co_await receive();
-    }
-    note_received();
-}
-
-// With the mutex held. Whether there is something, be it the end.
-bool connection::decrypt() {
-    bool any = false;
-    try {
-        for (;;) {
-            std::span<char> const room = received.prepare(first_room);
-            tls_engine::result const r = tls_->decrypt(room);
-            if (r.is == tls_engine::state::ended)
-                ended_.store(true);
-            if (r.is != tls_engine::state::data)
-                break;
-            received.commit(r.bytes);
-            any = true;
-        }
-        to_send_.append(tls_->to_send()); // an answer of the protocol's own
-        send_all();
-    } catch (...) {
-        fail(std::current_exception());
-        throw;
-    }
-    return any || ended_.load();
-}
 
 // One read: into `received`, or for TLS to decrypt.
 task<> connection::receive() {
@@ -278,17 +265,21 @@ task<> connection::receive() {
         co_return;
     }
     received.commit(n);
-    if (more_likely_)
-        room_ = std::min(2 * room_, most_room);
+    // As much as came at once is what the next read may want; a reader that is idle keeps little.
+    room_ = more_likely_ ? std::min(2 * room_, std::clamp(2 * std::min(limit_, most_room), first_room, most_room)) : std::max(room_ / 2, first_room);
     if (n == 0)
         ended_.store(true);
     note_received();
 }
 
-// After a full read, there may be more: asked for at once. True when that was the answer.
+// After a full read, there may be more: asked for at once, but not for ever, since only a wait lets others run and notices a cancellation. True when
+// that was the answer.
 bool connection::receive_now(std::span<char> room, std::size_t& n) {
-    if (!more_likely_)
+    if (!more_likely_ || reads_at_once_ == most_reads_at_once) {
+        reads_at_once_ = 0;
         return false;
+    }
+    ++reads_at_once_;
     long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
                                            : ::read(descriptor_, room.data(), room.size());
     if (got < 0 && !would_block(errno))
@@ -305,7 +296,9 @@ void connection::fail_reading(int error) {
 
 // --- writing --------------------------------------------------------------------------------------------------------------------------
 
+// With the mutex held. A closed descriptor's number may be another one's by now.
 long connection::send_now(std::string_view bytes) noexcept {
+    assert(!closed_);
     return kind_ == kind::socket ? ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
                                  : write_without_signal(descriptor_, bytes);
 }
@@ -325,7 +318,7 @@ void connection::write(std::string_view data) {
         }
         to_send_.append(tls_->to_send());
     } else {
-        if (to_send_.empty() && !waits_for_room_) {
+        if (to_send_.empty() && !waits_for_room_.load()) {
             long const n = send_now(data);
             if (n < 0 && !would_block(errno)) {
                 fail(system_failure(errno, "aya::io: writing"));
@@ -340,7 +333,9 @@ void connection::write(std::string_view data) {
 
 // With the mutex held: now what goes, the rest in the background.
 void connection::send_all() {
-    if (!waits_for_room_ && !to_send_.empty() && !send_some())
+    if (lost_ || closed_)
+        to_send_.consume(to_send_.size());
+    else if (!waits_for_room_.load() && !to_send_.empty() && !send_some())
         send_later();
     update_marks();
 }
@@ -363,20 +358,40 @@ bool connection::send_some() {
     return true;
 }
 
+/// What Asio keeps meanwhile. It drops it when the runtime ends, and when it cannot begin.
+class connection::room_handler {
+public:
+    explicit room_handler(std::shared_ptr<connection> c) noexcept : connection_(std::move(c)) {}
+    room_handler(room_handler&&) = default;
+    room_handler& operator=(room_handler&&) = delete;
+    ~room_handler() {
+        if (connection_ != nullptr && connection_->waits_for_room_.load())
+            connection_->room_to_send(boost::asio::error::connection_aborted);
+    }
+    void operator()(boost::system::error_code const& failed) noexcept { std::exchange(connection_, nullptr)->room_to_send(failed); }
+
+private:
+    std::shared_ptr<connection> connection_;
+};
+
 // With the mutex held.
 void connection::send_later() {
-    auto when_there_is_room = [self = shared_from_this()](boost::system::error_code const& failed) { self->room_to_send(failed); };
+    if (context_->ended()) { // nothing would send it
+        fail(runtime_has_ended());
+        return;
+    }
+    room_handler when_there_is_room(shared_from_this());
     if (socket_)
         socket_->async_wait(boost::asio::socket_base::wait_write, std::move(when_there_is_room));
     else
         pipe_->async_wait(boost::asio::posix::descriptor_base::wait_write, std::move(when_there_is_room));
-    waits_for_room_ = true;
+    waits_for_room_.store(true);
     ++users_;
 }
 
 void connection::room_to_send(boost::system::error_code const& failed) noexcept {
     std::lock_guard const guard(mutex_);
-    waits_for_room_ = false;
+    waits_for_room_.store(false);
     --users_;
     try {
         if (failed && !lost_)
@@ -427,6 +442,11 @@ std::size_t connection::unsent() const {
     return to_send_.size();
 }
 
+bool connection::can_write_eof() const {
+    std::lock_guard const guard(mutex_);
+    return kind_ == kind::pipe || !tls_;
+}
+
 void connection::write_eof() {
     if (kind_ == kind::pipe) {
         close();
@@ -439,42 +459,6 @@ void connection::write_eof() {
         return;
     if (to_send_.empty())
         (void)::shutdown(descriptor_, SHUT_WR);
-}
-
-// --- TLS ------------------------------------------------------------------------------------------------------------------------------
-
-task<> connection::handshake(std::shared_ptr<ssl_context::state> context, bool server, std::string name) {
-    auto const self = shared_from_this();
-    reading const turn(*this);
-    std::unique_lock lock(mutex_);
-    if (tls_)
-        aya::detail::throw_invalid_state("aya::io::stream_writer::start_tls: the connection has TLS already");
-    tls_context_ = std::move(context);
-    tls_.emplace(*tls_context_, server, name);
-    if (!received.empty()) { // read ahead
-        tls_->received(received.view());
-        received.consume(received.size());
-    }
-    std::exception_ptr failure;
-    for (;;) {
-        bool done = false;
-        try {
-            done = tls_->handshake();
-        } catch (ssl_error const&) {
-            failure = std::current_exception();
-        }
-        to_send_.append(tls_->to_send()); // the reason of a failure, too
-        send_all();
-        if (failure != nullptr) {
-            fail(failure);
-            std::rethrow_exception(failure);
-        }
-        if (done)
-            co_return;
-        lock.unlock();
-        co_await receive();
-        lock.lock();
-    }
 }
 
 } // namespace aya::inline v1::io::detail

@@ -8,16 +8,18 @@
 
 #include "io/address.hpp"
 #include "io/byte_buffer.hpp"
+#include "io/driver.hpp"
+#include "io/owned_descriptor.hpp"
 #include "io/tls_engine.hpp"
 
 #include <aya/io/await.hpp>
 #include <aya/io/errors.hpp>
 #include <aya/sync/event.hpp>
 #include <aya/task.hpp>
+#include <aya/time.hpp>
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include <atomic>
@@ -36,8 +38,7 @@ class connection : public std::enable_shared_from_this<connection> {
 public:
     enum class kind { socket, pipe };
 
-    /// Takes over the descriptor, which is non-blocking; closes it when it throws.
-    connection(boost::asio::io_context& where, int descriptor, kind k, std::size_t limit);
+    connection(std::shared_ptr<aya::detail::driver_context> where, owned_descriptor descriptor, kind k, std::size_t limit);
     ~connection();
 
     // --- the reader: one task at a time, which holds a `reading` ---
@@ -69,10 +70,14 @@ public:
     void set_limits(std::size_t high, std::size_t low);
     [[nodiscard]] std::size_t unsent() const;
     void write_eof();
-    [[nodiscard]] bool can_write_eof() const noexcept { return kind_ == kind::pipe || !tls_; }
+    [[nodiscard]] bool can_write_eof() const;
     void close() noexcept;
     void abort() noexcept;
     [[nodiscard]] bool is_closing() const noexcept { return closing_.load(); }
+    /// Closed, or lost.
+    [[nodiscard]] bool is_lost() const;
+    /// Keeps `membership` until it is closed.
+    void join(std::shared_ptr<void> membership);
     [[nodiscard]] static task<> wait_closed(std::shared_ptr<connection> c);
     /// -1 when it is closed.
     [[nodiscard]] int descriptor() const noexcept;
@@ -80,11 +85,34 @@ public:
     [[nodiscard]] std::string alpn() const;
 
     [[nodiscard]] task<> connect(address to);
-    [[nodiscard]] task<> handshake(std::shared_ptr<ssl_context::state> context, bool server, std::string name);
+    /// Throws ssl_error, and std::system_error with connection_aborted after `at_most`. The connection is lost then.
+    [[nodiscard]] static task<> start_tls(std::shared_ptr<connection> c, std::shared_ptr<ssl_context::state> context, bool server, std::string name,
+                                          duration at_most);
 
 private:
-    friend class use;
-    class use;
+    /// An operation on the descriptor: it is not closed meanwhile.
+    class use {
+    public:
+        /// Throws the connection's error. May find nothing to use any more.
+        explicit use(connection& c);
+        ~use() {
+            if (entered_)
+                connection_->leave();
+        }
+        use(use const&) = delete;
+        use& operator=(use const&) = delete;
+        [[nodiscard]] bool entered() const noexcept { return entered_; }
+
+    private:
+        connection* connection_;
+        bool entered_ = false;
+    };
+
+    class room_handler;
+
+    [[nodiscard]] task<> handshake(std::shared_ptr<ssl_context::state> context, bool server, std::string name);
+    [[nodiscard]] task<> connect_to_host(address to);
+    [[nodiscard]] task<> connect_to_path(address to);
 
     [[nodiscard]] task<> receive();
     [[nodiscard]] bool receive_now(std::span<char> room, std::size_t& n);
@@ -102,6 +130,7 @@ private:
     void finish_if_idle() noexcept;
     [[nodiscard]] long send_now(std::string_view bytes) noexcept;
 
+    std::shared_ptr<aya::detail::driver_context> const context_; // stays when the runtime goes first
     kind const kind_;
     int const descriptor_;
     std::size_t const limit_;
@@ -112,15 +141,16 @@ private:
     std::atomic<bool> read_by_{false};
     std::atomic<bool> ended_{false};
     std::atomic<bool> nothing_received_{true};
-    bool more_likely_ = false; // the last read filled all the room; this and the next two are the reader's
-    std::size_t room_ = 4096;
+    bool more_likely_ = false; // the last read filled all the room; this and the next three are the reader's
+    unsigned reads_at_once_ = 0; // in a row, without a wait
+    std::size_t room_;
     std::unique_ptr<char[]> tls_room_;
 
     mutable std::mutex mutex_; // guards what follows
     byte_buffer to_send_;
     std::shared_ptr<ssl_context::state> tls_context_;
     std::optional<tls_engine> tls_;
-    bool waits_for_room_ = false; // an operation sends to_send_ in the background
+    std::atomic<bool> waits_for_room_{false}; // an operation sends to_send_ in the background; written under the mutex
     bool eof_asked_ = false;
     bool lost_ = false; // nothing can be sent any more
     bool closed_ = false;
@@ -131,15 +161,14 @@ private:
     std::atomic<bool> closing_{false}; // written under the mutex
     aya::event below_mark_;
     aya::event closed_event_;
+    std::shared_ptr<void> membership_;
 };
 
 /// For the running task's runtime.
-[[nodiscard]] std::shared_ptr<connection> new_connection(int descriptor, connection::kind k, std::size_t limit);
+[[nodiscard]] std::shared_ptr<connection> new_connection(owned_descriptor descriptor, connection::kind k, std::size_t limit);
 /// Small messages are not held back.
 void send_at_once(int descriptor) noexcept;
 
-/// std::system_error with `what`.
-[[noreturn]] void throw_errno(int error, char const* what);
 [[nodiscard]] std::exception_ptr system_failure(int error, char const* what) noexcept;
 
 } // namespace aya::inline v1::io::detail

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/io/datagram.hpp>
 
+#include "executors/runtime_core.hpp"
 #include "io/connection.hpp"
+#include "io/driver.hpp"
 
 #include <aya/io/await.hpp>
 
 #include <boost/asio/generic/datagram_protocol.hpp>
 
 #include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -19,13 +24,19 @@ using protocol = boost::asio::generic::datagram_protocol;
 
 class datagram_core {
 public:
-    explicit datagram_core(int family) : socket(io::context()) {
-        int const descriptor = ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (descriptor < 0)
+    datagram_core(std::shared_ptr<aya::detail::driver_context> where, int family) : context(std::move(where)), socket(*context) {
+        owned_descriptor descriptor(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (descriptor.get() < 0)
             throw_errno(errno, "aya::io::datagram_socket: a socket");
-        socket.assign(protocol(family, 0), descriptor);
-        socket.non_blocking(true);
+        hand_over(std::move(descriptor), socket, protocol(family, 0));
     }
+    /// For an operation.
+    boost::asio::generic::datagram_protocol::socket& open_socket() {
+        if (context->ended())
+            throw_errno(ECONNABORTED, "aya::io::datagram_socket: its runtime has ended");
+        return socket;
+    }
+    std::shared_ptr<aya::detail::driver_context> const context; // stays when the runtime goes first
     boost::asio::generic::datagram_protocol::socket socket;
 };
 
@@ -44,7 +55,7 @@ task<datagram> receive(std::shared_ptr<datagram_core> core) {
     std::string data(longest, '\0');
     protocol::endpoint from;
     boost::system::error_code failed;
-    std::size_t const n = co_await core->socket.async_receive_from(boost::asio::buffer(data), from, await(failed, core->socket.native_handle()));
+    std::size_t const n = co_await core->open_socket().async_receive_from(boost::asio::buffer(data), from, await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::recvfrom");
     data.resize(n);
     data.shrink_to_fit();
@@ -54,38 +65,56 @@ task<datagram> receive(std::shared_ptr<datagram_core> core) {
 task<> send_to(std::shared_ptr<datagram_core> core, std::string data, address to) {
     boost::system::error_code failed;
     protocol::endpoint const there = endpoint_of(to);
-    co_await core->socket.async_send_to(boost::asio::buffer(data), there, await(failed, core->socket.native_handle()));
+    co_await core->open_socket().async_send_to(boost::asio::buffer(data), there, await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::sendto");
 }
 
 task<> send_to_peer(std::shared_ptr<datagram_core> core, std::string data) {
     boost::system::error_code failed;
-    co_await core->socket.async_send(boost::asio::buffer(data), await(failed, core->socket.native_handle()));
+    co_await core->open_socket().async_send(boost::asio::buffer(data), await(failed, core->socket.native_handle()));
     require(failed, "aya::io::datagram_socket::send");
 }
 
-task<datagram_socket> open(std::string host, unsigned short port, bool bound) {
-    auto const addresses = co_await io::getaddrinfo(std::move(host), std::to_string(port), AF_UNSPEC, bound);
-    address const at = addresses.front();
-    auto core = std::make_shared<datagram_core>(at.family());
+// Bound to the address, or connected to it, which does not wait.
+std::shared_ptr<datagram_core> open_at(address const& at, bool bound) {
+    auto& driver = aya::detail::asio_driver::of(aya::detail::this_scheduler("aya::io::datagram_socket").owner());
+    auto core = std::make_shared<datagram_core>(driver.shared_context(), at.family());
     boost::system::error_code failed;
     if (bound)
         core->socket.bind(endpoint_of(at), failed);
     else
-        core->socket.connect(endpoint_of(at), failed); // does not wait
+        core->socket.connect(endpoint_of(at), failed);
     if (failed)
         throw std::system_error(failed.value(), std::generic_category(), "aya::io::datagram_socket: " + at.text());
-    co_return datagram_socket(std::move(core));
+    return core;
+}
+
+task<datagram_socket> open(std::string host, unsigned short port, bool bound) {
+    auto const addresses = co_await io::getaddrinfo(std::move(host), std::to_string(port), AF_UNSPEC, bound);
+    std::exception_ptr failure;
+    for (address const& at : addresses) {
+        try {
+            co_return datagram_socket(open_at(at, bound));
+        } catch (std::system_error const&) {
+            failure = std::current_exception();
+        }
+    }
+    std::rethrow_exception(failure); // there is one address at least
 }
 
 } // namespace
 
 } // namespace detail
 
-task<datagram> datagram_socket::recvfrom() { return detail::receive(core_); }
-task<> datagram_socket::sendto(std::string data, address to) { return detail::send_to(core_, std::move(data), to); }
-task<> datagram_socket::send(std::string data) { return detail::send_to_peer(core_, std::move(data)); }
-address datagram_socket::sockname() const { return detail::address_of(core_->socket.native_handle(), false); }
+std::shared_ptr<detail::datagram_core> const& datagram_socket::used() const {
+    if (core_ == nullptr)
+        aya::detail::throw_invalid_state("aya::io::datagram_socket: it was moved from");
+    return core_;
+}
+task<datagram> datagram_socket::recvfrom() { return detail::receive(used()); }
+task<> datagram_socket::sendto(std::string data, address to) { return detail::send_to(used(), std::move(data), to); }
+task<> datagram_socket::send(std::string data) { return detail::send_to_peer(used(), std::move(data)); }
+address datagram_socket::sockname() const { return detail::address_of(used()->socket.native_handle(), false); }
 
 task<datagram_socket> bind_datagram(std::string host, unsigned short port) { return detail::open(std::move(host), port, true); }
 task<datagram_socket> connect_datagram(std::string host, unsigned short port) { return detail::open(std::move(host), port, false); }

@@ -4,6 +4,8 @@
 #include "executors/report_sink.hpp"
 #include "executors/runtime_core.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -42,7 +44,7 @@ asio_driver::asio_driver(runtime_core& owner) : owner_(owner) {
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
         thread_ = std::thread([this] {
-            while (!context_.stopped())
+            while (!context_->stopped())
                 wait_until_stopped();
         });
     } catch (...) {
@@ -53,28 +55,32 @@ asio_driver::asio_driver(runtime_core& owner) : owner_(owner) {
 }
 
 asio_driver::~asio_driver() {
-    context_.stop();
+    context_->stop();
     if (thread_.joinable())
         thread_.join();
 }
 
 asio_driver& asio_driver::of(runtime_core& owner) {
-    return static_cast<asio_driver&>(owner.driver(
-        [](runtime_core& r) -> std::unique_ptr<io_driver> { return std::make_unique<asio_driver>(r); }));
+    try {
+        return static_cast<asio_driver&>(owner.driver(
+            [](runtime_core& r) -> std::unique_ptr<io_driver> { return std::make_unique<asio_driver>(r); }));
+    } catch (boost::system::system_error const& e) { // which is no std::system_error
+        throw std::system_error(e.code().value(), std::generic_category(), "aya::io: the runtime's I/O");
+    }
 }
 
 // The host's thread runs handlers until the destructor stops it.
 void asio_driver::wait_until_stopped() noexcept {
     try {
-        context_.run();
+        context_->run();
     } catch (...) {
         report(std::current_exception());
     }
 }
 
 void asio_driver::poll() noexcept {
-    if (context_.stopped()) // an interrupt that came too late for a wait
-        context_.restart();
+    if (context_->stopped()) // an interrupt that came too late for a wait
+        context_->restart();
     poll_more();
 }
 
@@ -86,27 +92,27 @@ void asio_driver::wait(time_point deadline) noexcept {
     } catch (...) {
         report(std::current_exception());
     }
-    if (context_.stopped())
-        context_.restart();
+    if (context_->stopped())
+        context_->restart();
 }
 
 std::size_t asio_driver::wait_for_first(time_point deadline) {
     if (deadline == time_point::max())
-        return context_.run_one();
+        return context_->run_one();
     auto const remaining = deadline - time_point(steady_clock::now());
     if (remaining <= duration::zero())
-        return context_.poll_one();
+        return context_->poll_one();
     // Whole milliseconds need no alarm: the rest, if there is one, is the next wait's.
     if (remaining >= std::chrono::milliseconds(1) && remaining <= std::chrono::seconds(1))
-        return context_.run_one_for(std::chrono::floor<std::chrono::milliseconds>(remaining));
+        return context_->run_one_for(std::chrono::floor<std::chrono::milliseconds>(remaining));
     set_alarm(deadline);
-    return context_.run_one();
+    return context_->run_one();
 }
 
 void asio_driver::poll_more() noexcept {
     for (std::size_t n = 0; n < most_at_once; ++n) {
         try {
-            if (context_.poll_one() == 0)
+            if (context_->poll_one() == 0)
                 return;
         } catch (...) {
             report(std::current_exception());

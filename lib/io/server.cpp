@@ -4,16 +4,21 @@
 #include "executors/report_sink.hpp"
 #include "executors/runtime_core.hpp"
 #include "io/address.hpp"
+#include "io/client_list.hpp"
 #include "io/connection.hpp"
+#include "io/driver.hpp"
 
 #include <aya/sleep.hpp>
 #include <aya/task_handle.hpp>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <algorithm>
 #include <cerrno>
-#include <list>
+#include <chrono>
 #include <mutex>
+#include <new>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -35,25 +40,35 @@ bool out_of_resources(int error) noexcept {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+// Of a handler whose connection is lost: there may be thousands of them.
+bool is_of_peer(std::exception const& e) noexcept {
+    auto const* const failed = dynamic_cast<std::system_error const*>(&e);
+    return failed != nullptr && (failed->code() == std::errc::connection_reset || failed->code() == std::errc::broken_pipe ||
+                                 failed->code() == std::errc::connection_aborted);
+}
+
 } // namespace
 
 class server_core : public std::enable_shared_from_this<server_core> {
 public:
     server_core(std::shared_ptr<connection_handler> handler, server_options const& options)
         : handler_(std::move(handler)), limit_(options.limit), backlog_(options.backlog),
-          tls_(options.ssl == nullptr ? nullptr : options.ssl->shared()) {}
+          tls_(options.ssl == nullptr ? nullptr : options.ssl->shared()), handshake_timeout_(options.ssl_handshake_timeout) {}
 
-    void listen(int descriptor) {
-        boost::asio::posix::stream_descriptor listener(io::context(), descriptor);
-        if (::listen(descriptor, backlog_) != 0)
+    void listen(owned_descriptor descriptor) {
+        int const number = descriptor.get();
+        if (::listen(number, backlog_) != 0)
             throw_errno(errno, "aya::io::start_server: listen");
-        address const at = address_of(descriptor, false);
+        boost::asio::posix::stream_descriptor listener(io::context());
+        hand_over(std::move(descriptor), listener);
+        address const at = address_of(number, false);
+        acceptor self(shared_from_this(), std::move(listener));
         {
             std::lock_guard const guard(mutex_);
             sockets_.push_back(at);
-            listening_.push_back(descriptor);
+            listening_.push_back(number);
         }
-        auto accepting = create_task(accept_on(acceptor(shared_from_this(), std::move(listener))), {.name = "aya::io::server"});
+        auto accepting = create_task(accept_on(std::move(self)), {.name = "aya::io::server"});
         std::lock_guard const guard(mutex_);
         acceptors_.push_back(std::move(accepting));
     }
@@ -62,59 +77,51 @@ public:
         std::lock_guard const guard(mutex_);
         return sockets_;
     }
-    bool is_serving() const {
-        std::lock_guard const guard(mutex_);
-        return !closed_;
-    }
-    std::size_t connections() const {
-        std::lock_guard const guard(mutex_);
-        return connections_.size();
-    }
+    bool is_serving() const noexcept { return !closing_.is_set(); }
+    std::size_t connections() const { return clients_->size(); }
 
     void close() {
         std::vector<task_handle<void>> acceptors;
         {
             std::lock_guard const guard(mutex_);
-            closed_ = true;
             for (int const d : listening_)
                 (void)::shutdown(d, SHUT_RDWR); // nobody is let in from now on
             acceptors.swap(acceptors_);
-            note_end();
         }
+        closing_.set();
+        clients_->close();
         for (auto const& a : acceptors)
             a.cancel();
     }
 
     void end_clients(bool at_once) {
-        std::vector<std::shared_ptr<connection>> all;
-        {
-            std::lock_guard const guard(mutex_);
-            all.assign(connections_.begin(), connections_.end());
-        }
-        for (auto const& c : all)
+        for (auto const& c : clients_->all())
             at_once ? c->abort() : c->close();
     }
 
-    static task<> wait_closed(std::shared_ptr<server_core> self) { co_await self->ended_.wait(); }
+    static task<> wait_closed(std::shared_ptr<server_core> self) {
+        auto const clients = self->clients_;
+        co_await clients->ended.wait();
+    }
 
     static task<> serve_forever(std::shared_ptr<server_core> self) {
+        if (!self->is_serving())
+            aya::detail::throw_invalid_state("aya::io::server::serve_forever: the server is closed");
         try {
-            aya::event never;
-            co_await never.wait();
+            co_await self->closing_.wait();
         } catch (...) {
             self->close();
             throw;
         }
+        throw cancelled_error("the server is closed");
     }
 
 private:
-    using place = std::list<std::shared_ptr<connection>>::iterator;
-
     // Parameters of the coroutines: they go with the frame, also of a task that is cancelled before its first step.
     class acceptor {
     public:
-        acceptor(std::shared_ptr<server_core> c, boost::asio::posix::stream_descriptor l) noexcept
-            : core(std::move(c)), listener(std::move(l)) {}
+        acceptor(std::shared_ptr<server_core> c, boost::asio::posix::stream_descriptor l)
+            : core(std::move(c)), present(core->clients_), listener(std::move(l)) {}
         acceptor(acceptor&&) = default;
         acceptor& operator=(acceptor&&) = delete;
         ~acceptor() {
@@ -122,24 +129,18 @@ private:
                 core->stop_accepting(listener.native_handle());
         }
         std::shared_ptr<server_core> core;
+        client_list::presence present; // until the listener is closed
         boost::asio::posix::stream_descriptor listener;
     };
     class served {
     public:
-        served(std::shared_ptr<server_core> s, place p) noexcept : core(std::move(s)), where(p) {}
-        served(served&&) = default;
-        served& operator=(served&&) = delete;
-        ~served() {
-            if (core != nullptr)
-                core->leave(where);
-        }
+        explicit served(std::shared_ptr<server_core> s) : core(std::move(s)), present(core->clients_) {}
         std::shared_ptr<server_core> core;
-        place where;
+        client_list::presence present;
     };
 
     static task<> accept_on(acceptor self) {
         auto& listener = self.listener;
-        listener.non_blocking(true);
         auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(shortest_pause);
         for (;;) {
             co_await listener.async_wait(boost::asio::posix::descriptor_base::wait_read, await);
@@ -157,20 +158,24 @@ private:
     }
 
     // 0 or an error number.
-    int accept_one(int listener) {
-        int const descriptor = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor < 0) {
+    int accept_one(int listener) noexcept {
+        owned_descriptor descriptor(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (descriptor.get() < 0) {
             // Of a connection that is gone already: look for the next one.
             bool const of_connection = errno == ECONNABORTED || errno == EINTR || errno == EPROTO || errno == EPERM;
             return of_connection ? 0 : errno;
         }
+        // What fails from here on is this connection's end, not the server's.
         try {
-            auto c = new_connection(descriptor, connection::kind::socket, limit_);
-            send_at_once(descriptor);
-            served self(shared_from_this(), enter(c));
+            send_at_once(descriptor.get());
+            auto c = new_connection(std::move(descriptor), connection::kind::socket, limit_);
+            served self(shared_from_this());
+            clients_->enter(c);
             create_task(serve(std::move(self), std::move(c)));
+        } catch (std::bad_alloc const&) {
+            return ENOMEM;
         } catch (...) {
-            report(std::current_exception()); // this connection's end, not the server's
+            report(std::current_exception());
         }
         return 0;
     }
@@ -178,101 +183,118 @@ private:
     static task<> serve(served self, std::shared_ptr<connection> c) {
         try {
             if (self.core->tls_ != nullptr)
-                co_await c->handshake(self.core->tls_, true, std::string());
+                co_await connection::start_tls(c, self.core->tls_, true, std::string(), self.core->handshake_timeout_);
             co_await self.core->handler_->serve(stream_reader(c), stream_writer(c));
         } catch (std::exception const& e) {
+            bool const peer_left = c->is_lost() && is_of_peer(e);
             c->abort();
-            // A peer that leaves is nothing to report: there may be thousands of them.
-            auto const* const lost = dynamic_cast<std::system_error const*>(&e);
-            if (lost == nullptr || (lost->code() != std::errc::connection_reset && lost->code() != std::errc::broken_pipe))
+            if (!peer_left)
                 report(std::current_exception());
         }
     }
 
-    static void report(std::exception_ptr error) {
-        aya::detail::this_scheduler("aya::io::server").owner().reports()->report(
-            {"Exception in the handler of a connection", aya::current_task().name(), error, {}});
+    static void report(std::exception_ptr error) noexcept {
+        try {
+            aya::detail::this_scheduler("aya::io::server").owner().reports()->report(
+                {"Exception in the handler of a connection", aya::current_task().name(), error, {}});
+        } catch (std::bad_alloc const&) {
+            // No memory to tell with.
+        }
     }
 
-    place enter(std::shared_ptr<connection> c) {
-        std::lock_guard const guard(mutex_);
-        return connections_.insert(connections_.end(), std::move(c));
-    }
-    void leave(place at) {
-        std::shared_ptr<connection> last; // goes outside the lock
-        std::lock_guard const guard(mutex_);
-        last = std::move(*at);
-        connections_.erase(at);
-        note_end();
-    }
     // The descriptor is open still.
     void stop_accepting(int descriptor) {
-        std::lock_guard const guard(mutex_);
-        std::erase(listening_, descriptor);
-        closed_ = true;
-        note_end();
-    }
-    // With the mutex held.
-    void note_end() {
-        if (closed_ && listening_.empty() && connections_.empty())
-            ended_.set();
+        {
+            std::lock_guard const guard(mutex_);
+            std::erase(listening_, descriptor);
+        }
+        closing_.set();
+        clients_->close();
     }
 
     std::shared_ptr<connection_handler> const handler_;
     std::size_t const limit_;
     int const backlog_;
     std::shared_ptr<ssl_context::state> const tls_;
+    duration const handshake_timeout_;
+    std::shared_ptr<client_list> const clients_ = std::make_shared<client_list>();
+    aya::event closing_;
     mutable std::mutex mutex_;
     std::vector<address> sockets_;
     std::vector<task_handle<void>> acceptors_;
-    std::list<std::shared_ptr<connection>> connections_;
     std::vector<int> listening_; // open descriptors
-    bool closed_ = false;
-    aya::event ended_;
 };
 
 namespace {
 
-int bound_socket(address const& at, server_options const& options) {
-    int const descriptor = ::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
+owned_descriptor bound_socket(address const& at, server_options const& options) {
+    owned_descriptor socket(::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (socket.get() < 0)
         throw_errno(errno, "aya::io::start_server: a socket");
     int const on = 1;
     if (at.family() != AF_UNIX && options.reuse_address)
-        (void)::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (options.reuse_port)
-        (void)::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+        (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (at.family() == AF_INET6) // IPv4 has a socket of its own
-        (void)::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (::bind(descriptor, at.data(), at.size()) == 0)
-        return descriptor;
+        (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (::bind(socket.get(), at.data(), at.size()) == 0)
+        return socket;
     int const error = errno;
-    ::close(descriptor);
     throw std::system_error(error, std::generic_category(), "aya::io::start_server: " + at.text());
 }
 
-// A socket's file that a server left behind.
+// A host without IPv6 has a name's IPv6 address all the same.
+bool is_not_here(std::system_error const& e) noexcept {
+    return e.code() == std::errc::address_family_not_supported || e.code() == std::errc::address_not_available;
+}
+
+// Those of a name's addresses that are this host's; one at least.
+std::vector<owned_descriptor> bound_sockets(std::vector<address> const& addresses, server_options const& options) {
+    std::vector<owned_descriptor> sockets;
+    std::vector<std::string> seen; // a name may have one address twice
+    std::exception_ptr failure;
+    for (address const& a : addresses) {
+        if (std::find(seen.begin(), seen.end(), a.text()) != seen.end())
+            continue;
+        seen.push_back(a.text());
+        try {
+            sockets.push_back(bound_socket(a, options));
+        } catch (std::system_error const& e) {
+            if (!is_not_here(e))
+                throw;
+            failure = std::current_exception();
+        }
+    }
+    if (sockets.empty())
+        std::rethrow_exception(failure); // there is one address at least
+    return sockets;
+}
+
+// A socket's file that a server left behind. A server whose backlog is full is there still.
 void remove_stale(std::string const& path, address const& at) {
     struct stat about{};
     if (::stat(path.c_str(), &about) != 0 || !S_ISSOCK(about.st_mode))
         return;
-    int const probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (probe < 0)
-        return;
-    bool const stale = ::connect(probe, at.data(), at.size()) != 0 && errno == ECONNREFUSED;
-    ::close(probe);
-    if (stale)
+    owned_descriptor const probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (probe.get() >= 0 && ::connect(probe.get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED)
         ::unlink(path.c_str());
 }
 
-} // namespace
+void require_valid(server_options const& options) {
+    if (options.limit == 0)
+        throw std::invalid_argument("aya::io::start_server: limit: it is 0, and has to be at least 1");
+    if (options.ssl_handshake_timeout <= duration::zero())
+        throw std::invalid_argument("aya::io::start_server: ssl_handshake_timeout: it has to be above 0");
+}
 
-task<server> start(std::shared_ptr<connection_handler> handler, std::string host, unsigned short port, server_options options) {
-    auto const core = std::make_shared<server_core>(std::move(handler), options);
+// What the options refer to may be gone: the core has what it needs of that.
+task<server> start_tcp(std::shared_ptr<server_core> core, std::string host, unsigned short port, server_options options) {
+    require_valid(options);
     auto const addresses = co_await io::getaddrinfo(host, std::to_string(port), AF_UNSPEC, true);
     try {
-        for (address const& a : addresses)
-            core->listen(bound_socket(a, options));
+        for (owned_descriptor& s : bound_sockets(addresses, options))
+            core->listen(std::move(s));
     } catch (...) {
         core->close();
         throw;
@@ -280,31 +302,47 @@ task<server> start(std::shared_ptr<connection_handler> handler, std::string host
     co_return server(core);
 }
 
-task<server> start_unix(std::shared_ptr<connection_handler> handler, std::string path, server_options options) {
-    auto const core = std::make_shared<server_core>(std::move(handler), options);
+task<server> start_on_path(std::shared_ptr<server_core> core, std::string path, server_options options) {
+    require_valid(options);
     address const at = unix_address(path);
     remove_stale(path, at);
     core->listen(bound_socket(at, options));
     co_return server(core);
 }
 
+} // namespace
+
+task<server> start(std::shared_ptr<connection_handler> handler, std::string host, unsigned short port, server_options options) {
+    return start_tcp(std::make_shared<server_core>(std::move(handler), options), std::move(host), port, options);
+}
+
+task<server> start_unix(std::shared_ptr<connection_handler> handler, std::string path, server_options options) {
+    return start_on_path(std::make_shared<server_core>(std::move(handler), options), std::move(path), options);
+}
+
 } // namespace aya::inline v1::io::detail
 
 namespace aya::inline v1::io {
 
+detail::server_core& server::used() const {
+    if (core_ == nullptr)
+        aya::detail::throw_invalid_state("aya::io::server: it was moved from");
+    return *core_;
+}
+
 std::vector<std::string> server::sockets() const {
     std::vector<std::string> names;
-    for (address const& a : core_->sockets())
+    for (address const& a : used().sockets())
         names.push_back(a.text());
     return names;
 }
-unsigned short server::port() const { return core_->sockets().front().port(); }
-bool server::is_serving() const noexcept { return core_->is_serving(); }
-std::size_t server::connections() const noexcept { return core_->connections(); }
-void server::close() { core_->close(); }
-void server::close_clients() { core_->end_clients(false); }
-void server::abort_clients() { core_->end_clients(true); }
-task<> server::wait_closed() { return detail::server_core::wait_closed(core_); }
-task<> server::serve_forever() { return detail::server_core::serve_forever(core_); }
+unsigned short server::port() const { return used().sockets().front().port(); }
+bool server::is_serving() const { return used().is_serving(); }
+std::size_t server::connections() const { return used().connections(); }
+void server::close() { used().close(); }
+void server::close_clients() { used().end_clients(false); }
+void server::abort_clients() { used().end_clients(true); }
+task<> server::wait_closed() { return detail::server_core::wait_closed(used().shared_from_this()); }
+task<> server::serve_forever() { return detail::server_core::serve_forever(used().shared_from_this()); }
 
 } // namespace aya::inline v1::io

@@ -7,6 +7,7 @@
 #include <aya/call_soon.hpp>
 #include <aya/errors.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <csignal>
@@ -15,8 +16,59 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <utility>
 
 namespace aya::inline v1::detail {
+
+namespace {
+
+/// What the process did with a signal before a runtime handled it: Asio leaves the default behind, and keyboard_interrupt needs its handler.
+class kept_disposition {
+public:
+    explicit kept_disposition(int number) : number_(number) {
+        std::lock_guard const guard(mutex());
+        auto& [users, before] = all()[number];
+        if (users++ == 0)
+            ::sigaction(number, nullptr, &before);
+    }
+    ~kept_disposition() { restore(); }
+    kept_disposition(kept_disposition const&) = delete;
+    kept_disposition& operator=(kept_disposition const&) = delete;
+
+    /// The last one's. After Asio has let go of it.
+    void restore() noexcept {
+        if (std::exchange(restored_, true))
+            return;
+        std::lock_guard const guard(mutex());
+        auto const at = all().find(number_);
+        if (--at->second.users != 0)
+            return;
+        struct sigaction now{};
+        if (::sigaction(number_, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) // nobody else has taken it
+            ::sigaction(number_, &at->second.before, nullptr);
+        all().erase(at);
+    }
+
+private:
+    struct kept {
+        int users = 0;
+        struct sigaction before {};
+    };
+    static std::mutex& mutex() {
+        static std::mutex m;
+        return m;
+    }
+    static std::map<int, kept>& all() {
+        static std::map<int, kept> a;
+        return a;
+    }
+
+    int number_;
+    bool restored_ = false;
+};
+
+} // namespace
 
 // One for each runtime that handles signals; goes with its driver, before the context.
 class signal_table {
@@ -26,63 +78,99 @@ public:
     void add(int number, std::shared_ptr<io::detail::signal_callback> callback) {
         std::lock_guard const guard(mutex_);
         auto const [at, is_new] = entries_.try_emplace(number);
-        if (is_new) {
-            try {
-                auto watched = std::make_shared<boost::asio::signal_set>(driver_->context());
-                watched->add(number);
-                at->second.watched = std::move(watched);
-                watch(number, at->second.watched);
-            } catch (...) {
-                entries_.erase(at);
-                throw;
-            }
+        if (!is_new) {
+            at->second->callback = std::move(callback);
+            return;
         }
-        at->second.callback = std::move(callback);
+        try {
+            at->second = std::make_shared<entry>(driver_->context(), number);
+            at->second->callback = std::move(callback);
+            watch(at->second);
+        } catch (...) {
+            entries_.erase(at);
+            throw;
+        }
     }
 
     bool remove(int number) {
+        std::shared_ptr<entry> gone; // and its callback, outside the lock
         std::lock_guard const guard(mutex_);
         auto const at = entries_.find(number);
         if (at == entries_.end())
             return false;
-        boost::system::error_code none;
-        at->second.watched->clear(none);
+        gone = std::move(at->second);
         entries_.erase(at);
+        gone->end();
         return true;
     }
 
 private:
     struct entry {
-        std::shared_ptr<boost::asio::signal_set> watched;
+        entry(boost::asio::io_context& where, int n) : number(n), disposition(n), watched(where) {
+            boost::system::error_code failed;
+            watched.add(n, failed);
+            if (failed == boost::asio::error::invalid_argument) // the C library's own
+                throw std::invalid_argument("aya::io::add_signal_handler: number: " + std::to_string(n) + " cannot be handled");
+            if (failed)
+                throw std::system_error(failed.value(), std::generic_category(), "aya::io::add_signal_handler");
+        }
+        ~entry() { end(); }
+        entry(entry const&) = delete;
+        entry& operator=(entry const&) = delete;
+        void end() {
+            boost::system::error_code none;
+            watched.clear(none);
+            disposition.restore();
+        }
+        int const number;
+        kept_disposition disposition;
+        boost::asio::signal_set watched;
         std::shared_ptr<io::detail::signal_callback> callback;
     };
 
     // The handler is kept by the set, so it must not keep the set.
-    void watch(int number, std::shared_ptr<boost::asio::signal_set> const& watched) {
-        watched->async_wait([this, number, set = std::weak_ptr(watched)](boost::system::error_code const& failed, int) {
-            std::shared_ptr<boost::asio::signal_set> const still = set.lock();
+    void watch(std::shared_ptr<entry> const& e) {
+        e->watched.async_wait([this, weak = std::weak_ptr(e)](boost::system::error_code const& failed, int) {
+            std::shared_ptr<entry> const still = weak.lock();
             if (!failed && still != nullptr)
-                came(number, still);
+                came(still);
         });
     }
 
     // On the runtime's context.
-    void came(int number, std::shared_ptr<boost::asio::signal_set> const& watched) {
+    void came(std::shared_ptr<entry> const& e) {
+        {
+            std::lock_guard const guard(mutex_);
+            if (!is_there(e))
+                return;
+            watch(e);
+        }
+        (void)call_soon_in(driver_->owner().tasks(), [this, weak = std::weak_ptr(e)] { call(weak.lock()); });
+    }
+
+    // As a callback of the runtime's. Nothing, when the handler was removed meanwhile: what it refers to may be gone.
+    void call(std::shared_ptr<entry> const& e) {
         std::shared_ptr<io::detail::signal_callback> callback;
         {
             std::lock_guard const guard(mutex_);
-            auto const at = entries_.find(number);
-            if (at == entries_.end() || at->second.watched != watched)
+            if (!is_there(e))
                 return;
-            callback = at->second.callback;
-            watch(number, watched);
+            callback = e->callback;
         }
-        (void)call_soon_in(driver_->owner().tasks(), [callback] { callback->call(); });
+        callback->call();
+    }
+
+    // With the mutex held.
+    bool is_there(std::shared_ptr<entry> const& e) const {
+        if (e == nullptr)
+            return false;
+        auto const at = entries_.find(e->number);
+        return at != entries_.end() && at->second == e;
     }
 
     asio_driver* driver_;
     std::mutex mutex_;
-    std::map<int, entry> entries_;
+    std::map<int, std::shared_ptr<entry>> entries_;
 };
 
 void signal_table_deleter::operator()(signal_table* t) const noexcept { delete t; }

@@ -89,39 +89,45 @@ task<std::string> read_line(shared c) {
     }
 }
 
-task<> do_start_tls(shared c, std::shared_ptr<ssl_context::state> context, bool server, std::string name) {
-    co_await c->handshake(std::move(context), server, std::move(name));
+// A handle that was moved from has none.
+shared const& checked(shared const& c, char const* what) {
+    if (c == nullptr)
+        aya::detail::throw_invalid_state(what);
+    return c;
 }
 
 } // namespace
 
-task<std::string> stream_reader::read(std::size_t n) { return read_some(connection_, n); }
-task<std::string> stream_reader::read() { return read_all(connection_); }
-task<std::string> stream_reader::readexactly(std::size_t n) { return read_exactly(connection_, n); }
-task<std::string> stream_reader::readuntil(std::string separator) { return read_until(connection_, std::move(separator)); }
-task<std::string> stream_reader::readline() { return read_line(connection_); }
-bool stream_reader::at_eof() const noexcept { return connection_->at_eof(); }
+shared const& stream_reader::used() const { return checked(connection_, "aya::io::stream_reader: it was moved from"); }
+shared const& stream_writer::used() const { return checked(connection_, "aya::io::stream_writer: it was moved from"); }
 
-void stream_writer::write(std::string_view data) { connection_->write(data); }
-task<> stream_writer::drain() { return connection::drain(connection_); }
-void stream_writer::set_write_buffer_limits(std::size_t high, std::size_t low) { connection_->set_limits(high, low); }
-std::size_t stream_writer::get_write_buffer_size() const noexcept { return connection_->unsent(); }
-void stream_writer::write_eof() { connection_->write_eof(); }
-bool stream_writer::can_write_eof() const noexcept { return connection_->can_write_eof(); }
-void stream_writer::close() { connection_->close(); }
-bool stream_writer::is_closing() const noexcept { return connection_->is_closing(); }
-task<> stream_writer::wait_closed() { return connection::wait_closed(connection_); }
-void stream_writer::abort() { connection_->abort(); }
-std::string stream_writer::peername() const { return connection_->name(true); }
-std::string stream_writer::sockname() const { return connection_->name(false); }
-int stream_writer::descriptor() const noexcept { return connection_->descriptor(); }
-std::string stream_writer::alpn_protocol() const { return connection_->alpn(); }
+task<std::string> stream_reader::read(std::size_t n) { return read_some(used(), n); }
+task<std::string> stream_reader::read() { return read_all(used()); }
+task<std::string> stream_reader::readexactly(std::size_t n) { return read_exactly(used(), n); }
+task<std::string> stream_reader::readuntil(std::string separator) { return read_until(used(), std::move(separator)); }
+task<std::string> stream_reader::readline() { return read_line(used()); }
+bool stream_reader::at_eof() const { return used()->at_eof(); }
 
-task<> stream_writer::start_tls(ssl_context const& context, std::string server_hostname) {
-    return do_start_tls(connection_, context.shared(), false, std::move(server_hostname));
+void stream_writer::write(std::string_view data) { used()->write(data); }
+task<> stream_writer::drain() { return connection::drain(used()); }
+void stream_writer::set_write_buffer_limits(std::size_t high, std::size_t low) { used()->set_limits(high, low); }
+std::size_t stream_writer::get_write_buffer_size() const { return used()->unsent(); }
+void stream_writer::write_eof() { used()->write_eof(); }
+bool stream_writer::can_write_eof() const { return used()->can_write_eof(); }
+void stream_writer::close() { used()->close(); }
+bool stream_writer::is_closing() const { return used()->is_closing(); }
+task<> stream_writer::wait_closed() { return connection::wait_closed(used()); }
+void stream_writer::abort() { used()->abort(); }
+std::string stream_writer::peername() const { return used()->name(true); }
+std::string stream_writer::sockname() const { return used()->name(false); }
+int stream_writer::descriptor() const { return used()->descriptor(); }
+std::string stream_writer::alpn_protocol() const { return used()->alpn(); }
+
+task<> stream_writer::start_tls(ssl_context const& context, std::string server_hostname, duration ssl_handshake_timeout) {
+    return connection::start_tls(used(), context.shared(), false, std::move(server_hostname), ssl_handshake_timeout);
 }
-task<> stream_writer::start_tls_as_server(ssl_context const& context) {
-    return do_start_tls(connection_, context.shared(), true, {});
+task<> stream_writer::start_tls_as_server(ssl_context const& context, duration ssl_handshake_timeout) {
+    return connection::start_tls(used(), context.shared(), true, {}, ssl_handshake_timeout);
 }
 
 } // namespace aya::inline v1::io

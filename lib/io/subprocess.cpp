@@ -2,10 +2,12 @@
 // A child is started by posix_spawn and watched by its pidfd: no signal handler, and no number that may be another process's by now.
 #include <aya/io/subprocess.hpp>
 
+#include "executors/runtime_core.hpp"
 #include "io/connection.hpp"
+#include "io/driver.hpp"
+#include "io/owned_descriptor.hpp"
 
 #include <aya/gather.hpp>
-#include <aya/io/context.hpp>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -31,31 +33,12 @@ namespace {
 
 constexpr auto pidfd_type = static_cast<idtype_t>(3); // P_PIDFD, which glibc's headers of some versions lack
 constexpr int reaped_elsewhere = 255;
+constexpr int longest_death = 10'000; // milliseconds
 
 void require(int error, char const* what) {
     if (error != 0)
         throw_errno(error, what);
 }
-
-class owned {
-public:
-    owned() = default;
-    explicit owned(int d) noexcept : descriptor_(d) {}
-    owned(owned&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-    owned& operator=(owned&& other) noexcept {
-        std::swap(descriptor_, other.descriptor_);
-        return *this;
-    }
-    ~owned() {
-        if (descriptor_ >= 0)
-            ::close(descriptor_);
-    }
-    [[nodiscard]] int get() const noexcept { return descriptor_; }
-    [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
-
-private:
-    int descriptor_ = -1;
-};
 
 struct actions {
     actions() { require(::posix_spawn_file_actions_init(&value), "aya::io: starting a child"); }
@@ -89,15 +72,27 @@ struct attributes {
 };
 
 struct pipe_ends {
-    owned reading;
-    owned writing;
+    owned_descriptor reading;
+    owned_descriptor writing;
 };
+
+// Where the parent has closed one of its own standard streams, a pipe would get its number.
+owned_descriptor above_standard(owned_descriptor d) {
+    if (d.get() > STDERR_FILENO)
+        return d;
+    owned_descriptor other(::fcntl(d.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (other.get() < 0)
+        throw_errno(errno, "aya::io: a pipe for a child");
+    return other;
+}
 
 pipe_ends new_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         throw_errno(errno, "aya::io: a pipe for a child");
-    return {owned(ends[0]), owned(ends[1])};
+    owned_descriptor reading(ends[0]);
+    owned_descriptor writing(ends[1]);
+    return {above_standard(std::move(reading)), above_standard(std::move(writing))};
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
@@ -113,40 +108,48 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 /// Shared by the handles and by the operation that waits for the end.
 class child_core : public std::enable_shared_from_this<child_core> {
 public:
-    child_core(pid_t pid, owned pidfd) : pid_(pid), pidfd_(io::context(), pidfd.get()) { (void)pidfd.release(); }
+    child_core(std::shared_ptr<aya::detail::driver_context> where, pid_t pid, owned_descriptor pidfd)
+        : context_(std::move(where)), pid_(pid), pidfd_(*context_) {
+        hand_over(std::move(pidfd), pidfd_);
+    }
 
-    // The runtime has gone before it was reaped. Its handles have gone before, so that it is being killed.
+    // The runtime has gone before it was reaped. Its handles have gone before, so that it is being killed, unless that is not allowed.
     ~child_core() {
-        if (!code_)
-            reap();
+        if (!reap() && killed_) {
+            pollfd end{pidfd_.native_handle(), POLLIN, 0};
+            (void)::poll(&end, 1, longest_death);
+            (void)reap();
+        }
     }
     child_core(child_core const&) = delete;
     child_core& operator=(child_core const&) = delete;
 
     void watch() {
         pidfd_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                          [self = shared_from_this()](boost::system::error_code const&) { self->reap(); });
+                          [self = shared_from_this()](boost::system::error_code const& failed) {
+                              if (!failed && !self->reap())
+                                  self->watch();
+                          });
     }
 
-    /// The end, known from now on. On the runtime's context, or with the last handle gone.
-    void reap() noexcept {
+    /// Without waiting: whether it has ended, which is known from now on. On the runtime's context, or with the last handle gone.
+    bool reap() noexcept {
         std::lock_guard const guard(mutex_);
         if (code_)
-            return;
+            return true;
         siginfo_t about{};
         int done = 0;
         do {
-            done = ::waitid(pidfd_type, static_cast<id_t>(pidfd_.native_handle()), &about, WEXITED);
-            if (done != 0 && errno == EAGAIN) { // non-blocking, as Asio has it: killed, and not dead yet
-                pollfd end{pidfd_.native_handle(), POLLIN, 0};
-                (void)::poll(&end, 1, -1);
-            }
-        } while (done != 0 && (errno == EINTR || errno == EAGAIN));
+            done = ::waitid(pidfd_type, static_cast<id_t>(pidfd_.native_handle()), &about, WEXITED | WNOHANG);
+        } while (done != 0 && errno == EINTR);
+        if (done == 0 && about.si_pid == 0)
+            return false;
         if (done != 0)
             code_ = reaped_elsewhere;
         else
             code_ = about.si_code == CLD_EXITED ? about.si_status : -about.si_status;
         ended.set();
+        return true;
     }
 
     std::optional<int> code() const {
@@ -160,6 +163,7 @@ public:
             throw_errno(ESRCH, "aya::io::process::send_signal: the process has ended");
         if (::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), number, nullptr, 0) != 0 && errno != ESRCH)
             throw_errno(errno, "aya::io::process::send_signal"); // ESRCH: dead, and not reaped yet
+        killed_ = killed_ || number == SIGKILL;
     }
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
@@ -168,8 +172,10 @@ public:
     aya::event ended;
 
 private:
+    std::shared_ptr<aya::detail::driver_context> const context_; // stays when the runtime goes first
     pid_t const pid_;
     boost::asio::posix::stream_descriptor pidfd_;
+    bool killed_ = false; // under the mutex
     mutable std::mutex mutex_;
     std::optional<int> code_;
 };
@@ -194,8 +200,11 @@ std::shared_ptr<child_core> killed_with_its_handles(std::shared_ptr<child_core> 
 task<process> start_child(std::vector<std::string> command, subprocess_options options) {
     if (command.empty())
         throw std::invalid_argument("aya::io::create_subprocess_exec: command: it is empty");
+    if (options.limit == 0)
+        throw std::invalid_argument("aya::io::create_subprocess_exec: limit: it is 0, and has to be at least 1");
     if (options.standard_input == redirect::to_stdout || options.standard_output == redirect::to_stdout)
         throw std::invalid_argument("aya::io::create_subprocess_exec: redirect::to_stdout is for the standard error alone");
+    auto& driver = aya::detail::asio_driver::of(aya::detail::this_scheduler("aya::io::create_subprocess_exec").owner());
     actions child;
     redirect const wanted[3] = {options.standard_input, options.standard_output, options.standard_error};
     pipe_ends pipes[3];
@@ -211,6 +220,8 @@ task<process> start_child(std::vector<std::string> command, subprocess_options o
         child.put(STDOUT_FILENO, STDERR_FILENO);
     if (!options.cwd.empty())
         require(::posix_spawn_file_actions_addchdir_np(&child.value, options.cwd.c_str()), "aya::io: starting a child");
+    if (options.close_fds)
+        require(::posix_spawn_file_actions_addclosefrom_np(&child.value, STDERR_FILENO + 1), "aya::io: starting a child");
     attributes how;
     std::vector<char*> const words = pointers_to(command);
     std::vector<char*> environment;
@@ -221,12 +232,12 @@ task<process> start_child(std::vector<std::string> command, subprocess_options o
         ::posix_spawnp(&pid, words[0], &child.value, &how.value, words.data(), options.env ? environment.data() : ::environ);
     if (error != 0)
         throw std::system_error(error, std::generic_category(), "aya::io::create_subprocess_exec: " + command[0]);
-    owned pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+    owned_descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
     std::shared_ptr<child_core> core;
     try {
         if (pidfd.get() < 0)
             throw_errno(errno, "aya::io: a handle for a child");
-        core = std::make_shared<child_core>(pid, std::move(pidfd));
+        core = std::make_shared<child_core>(driver.shared_context(), pid, std::move(pidfd));
         core->watch();
     } catch (...) {
         // Nobody has waited for it, so the number is its own still.
@@ -238,8 +249,7 @@ task<process> start_child(std::vector<std::string> command, subprocess_options o
     auto const handle = killed_with_its_handles(std::move(core));
     for (int i = 0; i < 3; ++i)
         if (wanted[i] == redirect::pipe)
-            handle->standard[i] = new_connection((i == 0 ? pipes[i].writing : pipes[i].reading).release(), connection::kind::pipe,
-                                                 options.limit);
+            handle->standard[i] = new_connection(std::move(i == 0 ? pipes[i].writing : pipes[i].reading), connection::kind::pipe, options.limit);
     co_return process(handle);
 }
 
@@ -286,16 +296,22 @@ std::shared_ptr<connection> const& piped(std::shared_ptr<connection> const& c) {
 
 namespace aya::inline v1::io {
 
-int process::pid() const noexcept { return child_->pid(); }
-std::optional<int> process::returncode() const noexcept { return child_->code(); }
-task<int> process::wait() { return detail::wait_for_end(child_); }
-task<process::output> process::communicate(std::string input) { return detail::communicate_with(child_, std::move(input)); }
-void process::send_signal(int number) { child_->signal(number); }
+std::shared_ptr<detail::child_core> const& process::used() const {
+    if (child_ == nullptr)
+        aya::detail::throw_invalid_state("aya::io::process: it was moved from");
+    return child_;
+}
+
+int process::pid() const { return used()->pid(); }
+std::optional<int> process::returncode() const { return used()->code(); }
+task<int> process::wait() { return detail::wait_for_end(used()); }
+task<process::output> process::communicate(std::string input) { return detail::communicate_with(used(), std::move(input)); }
+void process::send_signal(int number) { used()->signal(number); }
 void process::terminate() { send_signal(SIGTERM); }
 void process::kill() { send_signal(SIGKILL); }
-stream_writer process::stdin_writer() const { return stream_writer(detail::piped(child_->standard[0])); }
-stream_reader process::stdout_reader() const { return stream_reader(detail::piped(child_->standard[1])); }
-stream_reader process::stderr_reader() const { return stream_reader(detail::piped(child_->standard[2])); }
+stream_writer process::stdin_writer() const { return stream_writer(detail::piped(used()->standard[0])); }
+stream_reader process::stdout_reader() const { return stream_reader(detail::piped(used()->standard[1])); }
+stream_reader process::stderr_reader() const { return stream_reader(detail::piped(used()->standard[2])); }
 
 task<process> create_subprocess_exec(std::vector<std::string> command, subprocess_options options) {
     return detail::start_child(std::move(command), std::move(options));

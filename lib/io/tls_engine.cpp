@@ -7,7 +7,9 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
+#include <system_error>
 
 namespace aya::inline v1::io {
 
@@ -68,6 +70,7 @@ tls_engine::tls_engine(ssl_context::state& context, bool server, std::string con
         return;
     }
     require(::SSL_set_tlsext_host_name(ssl_.get(), name.c_str()) == 1, "aya::io: TLS: server_hostname");
+    ::SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (context.check_hostname)
         require(::SSL_set1_host(ssl_.get(), name.c_str()) == 1, "aya::io: TLS: server_hostname");
 }
@@ -81,7 +84,7 @@ bool tls_engine::handshake() {
     if (error == SSL_ERROR_WANT_READ && !peer_gone_)
         return false;
     if (error == SSL_ERROR_WANT_READ)
-        throw ssl_error("aya::io: TLS handshake: the peer has closed the connection");
+        throw std::system_error(ECONNRESET, std::generic_category(), "aya::io: TLS handshake: the peer has closed the connection");
     if (long const verified = ::SSL_get_verify_result(ssl_.get()); verified != X509_V_OK) {
         ::ERR_clear_error();
         throw ssl_cert_verification_error(std::string("aya::io: TLS handshake: certificate verify failed: ") +
@@ -156,8 +159,13 @@ ssl_context::state::state(bool is_server)
     require(context != nullptr, "aya::io::ssl_context");
     require(::SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1, "aya::io::ssl_context");
     ::SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS); // an idle connection keeps no buffers
-    if (is_server)
+    ::SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION); // refused with a warning; writing knows none
+    if (is_server) {
+        // Without it, who comes back with a session is refused where clients are verified.
+        constexpr unsigned char name[] = {'a', 'y', 'a'};
+        require(::SSL_CTX_set_session_id_context(context.get(), name, sizeof name) == 1, "aya::io::ssl_context");
         return;
+    }
     require(::SSL_CTX_set_default_verify_paths(context.get()) == 1, "aya::io::ssl_context");
     ::SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
 }

@@ -32,7 +32,7 @@ public:
     /// Throws ssl_error.
     tls_engine(ssl_context::state& context, bool server, std::string const& name);
 
-    /// True when the handshake is done; else it needs what the peer sends. Throws ssl_error.
+    /// True when the handshake is done; else it needs what the peer sends. Throws ssl_error, and std::system_error with connection_reset.
     [[nodiscard]] bool handshake();
 
     void received(std::string_view ciphertext);

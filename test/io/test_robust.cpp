@@ -6,7 +6,7 @@
 #include <aya/io/address.hpp>
 #include <aya/timeout.hpp>
 
-#include "io/streams.hpp"
+#include "io/raw_sockets.hpp"
 
 #include <doctest/doctest.h>
 
@@ -157,6 +157,34 @@ TEST_CASE("robust: thousands of connections cut in the middle of a message") {
         rt.block_on(work(cuts));
     });
     CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("robust: without descriptors, opening fails with std::system_error, and leaves none behind") {
+    if (AYA_SANITIZED)
+        return; // as above
+    std::size_t const before = test::open_descriptors();
+    unsigned short port = 0;
+    auto const listener = test::raw_listener(port);
+    int failures = 0;
+    int other_failures = 0;
+    for (rlim_t spare = 1; spare < 7; ++spare) {
+        aya::runtime_options options;
+        options.scheduler = aya::scheduler_kind::event_loop;
+        aya::runtime rt(options);
+        auto work = [](unsigned short to) -> aya::task<> { (void)co_await io::open_connection("127.0.0.1", to); };
+        descriptor_limit const few(static_cast<rlim_t>(test::open_descriptors()) + spare - 1); // one is for the looking
+        try {
+            rt.block_on(work(port));
+        } catch (std::system_error const& e) {
+            ++failures;
+            CHECK(e.code() == std::errc::too_many_files_open);
+        } catch (std::exception const&) {
+            ++other_failures;
+        }
+    }
+    CHECK(failures > 0);
+    CHECK(other_failures == 0);
+    CHECK(test::open_descriptors() == before + 1);
 }
 
 TEST_CASE("robust: operations cancelled or timed out at random moments leave nothing behind") {

@@ -66,6 +66,43 @@ TEST_CASE("SG3: remove says whether there was one, and restores the default") {
     });
 }
 
+TEST_CASE("signals: a callback that is on its way when its handler is removed does not run") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        auto const removed = std::make_shared<std::atomic<bool>>(false);
+        std::atomic<int> late{0};
+        for (unsigned round = 0; round < 400; ++round) {
+            removed->store(false);
+            io::add_signal_handler(SIGUSR2, [removed, &late] { late += removed->load(); });
+            ::raise(SIGUSR2);
+            for (unsigned i = 0; i < round % 8; ++i)
+                co_await aya::yield();
+            CHECK(io::remove_signal_handler(SIGUSR2));
+            removed->store(true);
+            for (unsigned i = 0; i < 8; ++i)
+                co_await aya::yield();
+        }
+        CHECK(late == 0);
+    });
+}
+
+TEST_CASE("signals: removing a handler restores what the process did before") {
+    struct sigaction mine {};
+    mine.sa_handler = [](int) {};
+    struct sigaction before {};
+    ::sigaction(SIGUSR2, &mine, &before);
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        for (int i = 0; i < 2; ++i) {
+            io::add_signal_handler(SIGUSR2, [] {});
+            CHECK(io::remove_signal_handler(SIGUSR2));
+            CHECK(!has_default(SIGUSR2));
+            ::raise(SIGUSR2); // would be the end
+        }
+        CHECK_THROWS_AS(io::add_signal_handler(32, [] {}), std::invalid_argument); // the C library's
+        co_return;
+    });
+    ::sigaction(SIGUSR2, &before, nullptr);
+}
+
 TEST_CASE("signals: a runtime's end removes its handlers") {
     test::on_every_runtime([](aya::runtime& rt) {
         auto work = []() -> aya::task<> {

@@ -170,6 +170,24 @@ TEST_CASE("subprocess: redirections, directory and environment") {
     });
 }
 
+TEST_CASE("subprocess: the child gets no other descriptor of the parent's, unless it is told to") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        int ends[2];
+        CHECK(::pipe(ends) == 0); // not close-on-exec
+        std::string const look = "test -e /proc/$$/fd/" + std::to_string(ends[0]);
+        io::subprocess_options options;
+        auto none = co_await io::create_subprocess_shell(look, options);
+        CHECK(co_await none.wait() == 1);
+        options.close_fds = false;
+        auto all = co_await io::create_subprocess_shell(look, options);
+        CHECK(co_await all.wait() == 0);
+        ::close(ends[0]);
+        ::close(ends[1]);
+        options.limit = 0;
+        CHECK(co_await test::throws<std::invalid_argument>(io::create_subprocess_shell("true", options)));
+    });
+}
+
 TEST_CASE("subprocess: many at once leave no descriptor and no zombie") {
     std::size_t const before = test::open_descriptors();
     test::on_every_runtime([](aya::runtime& rt) {

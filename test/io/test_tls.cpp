@@ -3,47 +3,19 @@
 #include <aya/gather.hpp>
 #include <aya/io/tls.hpp>
 
+#include "io/certificate.hpp"
 #include "io/streams.hpp"
 
 #include <doctest/doctest.h>
-
-#include <cstdlib>
 
 using namespace std::chrono_literals;
 namespace io = aya::io;
 
 namespace {
 
-/// A key and a certificate for "localhost" that it has signed itself.
-struct certificate {
-    certificate() {
-        std::string const command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-                                    " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout " +
-                                    key + " -out " + file + " 2>/dev/null";
-        good = std::system(command.c_str()) == 0;
-    }
-    test::scratch_folder folder;
-    std::string const file = folder / "certificate.pem";
-    std::string const key = folder / "key.pem";
-    bool good = false;
-};
-
-certificate const& localhost() {
-    static certificate const c;
-    return c;
-}
-
-io::ssl_context server_context() {
-    auto context = io::ssl_context::server();
-    context.load_cert_chain(localhost().file, localhost().key);
-    return context;
-}
-
-io::ssl_context trusting_context() {
-    auto context = io::ssl_context::client();
-    context.load_verify_locations(localhost().file);
-    return context;
-}
+using test::localhost;
+using test::server_context;
+using test::trusting_context;
 
 aya::task<std::string> failure_of(aya::task<io::stream_pair> t) {
     try {

@@ -34,7 +34,7 @@ private:
 [[nodiscard]] std::error_category const& resolver_category() noexcept;
 
 /// The addresses of a host and a port (a number or a service's name), for TCP or UDP, in the system's order. An empty host: this one's. Names are looked up in the
-/// blocking pool, numbers at once. Throws std::system_error. Mirrors loop.getaddrinfo().
+/// blocking pool, numbers at once. Throws std::system_error, std::invalid_argument for a port above 65535. Mirrors loop.getaddrinfo().
 [[nodiscard]] task<std::vector<address>> getaddrinfo(std::string host, std::string service, int family = AF_UNSPEC, bool passive = false);
 
 /// An address of numbers, without a look-up. Throws std::system_error for anything else.

@@ -23,7 +23,8 @@ struct datagram {
     address from;
 };
 
-/// A socket for datagrams; copies refer to the same one. One task at a time may receive, and one at a time may send. Closed with the last copy.
+/// A socket for datagrams; copies refer to the same one. One task at a time may receive, and one at a time may send. Closed with the last copy,
+/// which may outlive its runtime: it throws connection_aborted then. Throws invalid_state_error when it was moved from.
 /// Stands for what asyncio.create_datagram_endpoint() gives to its protocol.
 class datagram_socket {
 public:
@@ -38,12 +39,13 @@ public:
     [[nodiscard]] address sockname() const;
 
 private:
+    [[nodiscard]] std::shared_ptr<detail::datagram_core> const& used() const;
     std::shared_ptr<detail::datagram_core> core_;
 };
 
 /// Bound to an address, of which an empty host is any and 0 a free port. Throws std::system_error.
 [[nodiscard]] task<datagram_socket> bind_datagram(std::string host, unsigned short port);
-/// Connected: sends to one address, and receives from there alone.
+/// Connected: sends to one address, and receives from there alone. To the first of a name's addresses that can be reached at all.
 [[nodiscard]] task<datagram_socket> connect_datagram(std::string host, unsigned short port);
 
 } // namespace aya::inline v1::io

@@ -31,7 +31,7 @@ struct stored_handler final : connection_handler {
 
 } // namespace detail
 
-/// Accepts connections until it is closed; copies refer to the same one. Any thread. Mirrors asyncio.Server.
+/// Accepts connections until it is closed; copies refer to the same one. Any thread. Throws invalid_state_error when it was moved from. Mirrors asyncio.Server.
 class server {
 public:
     explicit server(std::shared_ptr<detail::server_core> c) noexcept : core_(std::move(c)) {}
@@ -40,21 +40,22 @@ public:
     [[nodiscard]] std::vector<std::string> sockets() const;
     /// Of the first socket.
     [[nodiscard]] unsigned short port() const;
-    [[nodiscard]] bool is_serving() const noexcept;
-    /// How many connections are being served.
-    [[nodiscard]] std::size_t connections() const noexcept;
+    [[nodiscard]] bool is_serving() const;
+    /// How many connections are open.
+    [[nodiscard]] std::size_t connections() const;
 
     /// Accepts no more; the connections that there are go on.
     void close();
     /// Closes the connections after what they still have to send, or at once. Mirror close_clients() and abort_clients().
     void close_clients();
     void abort_clients();
-    /// Waits until it is closed and the last connection's handler has ended.
+    /// Waits until it is closed, the last handler has ended, and the last connection is closed, with all that it had to send.
     [[nodiscard]] task<> wait_closed();
-    /// Waits until it is cancelled, and closes then.
+    /// Waits until it is cancelled, and closes then. Throws cancelled_error when somebody else closes the server, invalid_state_error when it is closed.
     [[nodiscard]] task<> serve_forever();
 
 private:
+    [[nodiscard]] detail::server_core& used() const;
     std::shared_ptr<detail::server_core> core_;
 };
 
@@ -67,6 +68,8 @@ struct server_options {
     bool reuse_address = true;
     /// Several processes may listen to one port.
     bool reuse_port = false;
+    /// How long the TLS handshake may take; who takes longer is cut off, without a report.
+    duration ssl_handshake_timeout = default_ssl_handshake_timeout;
 };
 
 namespace detail {
@@ -75,8 +78,8 @@ namespace detail {
 } // namespace detail
 
 /// Serves `f(reader, writer)`, a coroutine that runs in a task of its own for each connection, on `host` (all interfaces when empty) and `port` (a free
-/// one for 0). What a handler throws is reported, unless the peer has reset the connection, and
-/// its connection is closed. Where the process has no descriptors left, connections wait
+/// one for 0). A name's addresses that this host lacks are left out, unless all are. What a handler throws is reported, unless its connection is lost and that
+/// is what it throws, and its connection is closed. Where the process has no descriptors left, connections wait
 /// in the system's backlog until there are some. Mirrors asyncio.start_server().
 template <class F>
     requires aya::detail::coroutine_function<F, stream_reader, stream_writer>

@@ -34,7 +34,8 @@ void add_signal_handler(int number, F f) {
     detail::add_signal_handler(number, std::make_shared<detail::stored_signal_callback<F>>(std::move(f)));
 }
 
-/// The signal has its default effect again, once no runtime of the process handles it. False when there was no callback.
+/// The signal has the effect again that it had before, once no runtime of the process handles it. False when there was no callback. One that has not begun yet does
+/// not run any more.
 bool remove_signal_handler(int number);
 
 } // namespace aya::inline v1::io

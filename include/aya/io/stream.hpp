@@ -4,7 +4,9 @@
 
 #include <aya/io/errors.hpp>
 #include <aya/task.hpp>
+#include <aya/time.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -21,9 +23,12 @@ class connection;
 
 /// The default of a reader's limit.
 inline constexpr std::size_t default_limit = 64 * 1024;
+/// How long a TLS handshake may take unless told otherwise. As asyncio's.
+inline constexpr duration default_ssl_handshake_timeout = std::chrono::seconds(60);
 
 /// The receiving side of a connection; copies refer to the same one. One task at a time may read: a second one gets invalid_state_error.
 /// Errors of the connection are thrown as std::system_error. A cancelled read loses nothing: what has come is there for the next one.
+/// A reader may outlive its runtime; reading fails then, with connection_aborted. Throws invalid_state_error when it was moved from.
 /// Reads ahead by as much as one system call gives, 4 KiB at first, and more where more comes. Mirrors asyncio.StreamReader.
 class stream_reader {
 public:
@@ -43,14 +48,16 @@ public:
     [[nodiscard]] task<std::string> readline();
 
     /// The stream has ended, and everything was read. A snapshot.
-    [[nodiscard]] bool at_eof() const noexcept;
+    [[nodiscard]] bool at_eof() const;
 
 private:
+    [[nodiscard]] std::shared_ptr<detail::connection> const& used() const;
     std::shared_ptr<detail::connection> connection_;
 };
 
 /// The sending side; copies refer to the same one. Any task, and any thread. What cannot be sent at once is kept and sent in the
-/// background. When the last reader and writer of a connection are gone, it is closed after that. Mirrors asyncio.StreamWriter.
+/// background. When the last reader and writer of a connection are gone, it is closed after that. It may outlive its runtime, whose end drops what was
+/// not sent; no thread may use it while the runtime ends. Throws invalid_state_error when it was moved from. Mirrors asyncio.StreamWriter.
 class stream_writer {
 public:
     explicit stream_writer(std::shared_ptr<detail::connection> c) noexcept : connection_(std::move(c)) {}
@@ -71,15 +78,15 @@ public:
     /// Bytes: 64 KiB and a quarter by default. Throws std::invalid_argument when low is above high.
     void set_write_buffer_limits(std::size_t high, std::size_t low);
     void set_write_buffer_limits(std::size_t high) { set_write_buffer_limits(high, high / 4); }
-    [[nodiscard]] std::size_t get_write_buffer_size() const noexcept;
+    [[nodiscard]] std::size_t get_write_buffer_size() const;
 
     /// Ends the sending direction, when everything was sent. Not over TLS: can_write_eof().
     void write_eof();
-    [[nodiscard]] bool can_write_eof() const noexcept;
+    [[nodiscard]] bool can_write_eof() const;
 
     /// Closes both directions, when everything was sent.
     void close();
-    [[nodiscard]] bool is_closing() const noexcept;
+    [[nodiscard]] bool is_closing() const;
     /// Waits until it is closed, and throws the error that the connection was lost by, if one was.
     [[nodiscard]] task<> wait_closed();
     /// Closes at once, and drops what was not sent.
@@ -89,16 +96,19 @@ public:
     [[nodiscard]] std::string peername() const;
     [[nodiscard]] std::string sockname() const;
     /// The socket; to look at, not to close.
-    [[nodiscard]] int descriptor() const noexcept;
+    [[nodiscard]] int descriptor() const;
     /// What was agreed on by ALPN; empty without TLS.
     [[nodiscard]] std::string alpn_protocol() const;
 
     /// Goes on with TLS; nobody may be reading or writing. As a client (of `server_hostname`, which has to be given where the context checks it)
-    /// or as the server. Throws ssl_error. Mirrors StreamWriter.start_tls().
-    [[nodiscard]] task<> start_tls(ssl_context const& context, std::string server_hostname = {});
-    [[nodiscard]] task<> start_tls_as_server(ssl_context const& context);
+    /// or as the server. Throws ssl_error; std::system_error: connection_reset when the peer leaves, connection_aborted after the timeout. The connection is lost
+    /// then, and when it is cancelled. Mirrors StreamWriter.start_tls().
+    [[nodiscard]] task<> start_tls(ssl_context const& context, std::string server_hostname = {},
+                                   duration ssl_handshake_timeout = default_ssl_handshake_timeout);
+    [[nodiscard]] task<> start_tls_as_server(ssl_context const& context, duration ssl_handshake_timeout = default_ssl_handshake_timeout);
 
 private:
+    [[nodiscard]] std::shared_ptr<detail::connection> const& used() const;
     std::shared_ptr<detail::connection> connection_;
 };
 
@@ -112,6 +122,8 @@ struct open_options {
     ssl_context const* ssl = nullptr;
     /// The name that the certificate has to bear; the host's by default.
     std::string_view server_hostname = {};
+    /// How long the TLS handshake may take: std::system_error with connection_aborted then.
+    duration ssl_handshake_timeout = default_ssl_handshake_timeout;
 };
 
 /// Connects by TCP; a name's addresses are tried one after another. Throws std::system_error: the last address's error, or for a name that is

@@ -37,19 +37,22 @@ struct subprocess_options {
     std::optional<std::vector<std::string>> env = {};
     /// Of the readers.
     std::size_t limit = default_limit;
+    /// The child gets the standard streams alone; otherwise every descriptor of the parent's that is not close-on-exec, those of Asio objects too.
+    bool close_fds = true;
 
     subprocess_options() = default;
 };
 
 /// A child; copies refer to the same one. When the last one goes while the child runs, it is killed. It is reaped in any case, by its pidfd: no signal handler,
-/// no thread. Mirrors asyncio.subprocess.Process.
+/// no thread. One that may not be killed, for it is another user's by now, is left behind. Handles may outlive their runtime, to look at the child and to signal; nobody
+/// hears of its end then. Throws invalid_state_error when it was moved from. Mirrors asyncio.subprocess.Process.
 class process {
 public:
     explicit process(std::shared_ptr<detail::child_core> c) noexcept : child_(std::move(c)) {}
 
-    [[nodiscard]] int pid() const noexcept;
+    [[nodiscard]] int pid() const;
     /// Nothing while it runs; -N when signal N has ended it; 255 when somebody else has reaped it.
-    [[nodiscard]] std::optional<int> returncode() const noexcept;
+    [[nodiscard]] std::optional<int> returncode() const;
 
     /// Waits for the child's end, not for that of its pipes. Any number of tasks. Cancelling it leaves the child alone.
     [[nodiscard]] task<int> wait();
@@ -76,11 +79,12 @@ public:
     [[nodiscard]] stream_reader stderr_reader() const;
 
 private:
+    [[nodiscard]] std::shared_ptr<detail::child_core> const& used() const;
     std::shared_ptr<detail::child_core> child_;
 };
 
 /// Starts a program, which is looked up in PATH, with its arguments; `command` begins with it. Throws std::system_error: no_such_file_or_directory when there is none.
-/// The child gets the standard streams and what is not close-on-exec, and default signals. Mirrors asyncio.create_subprocess_exec().
+/// The child gets the standard streams and default signals. Mirrors asyncio.create_subprocess_exec().
 [[nodiscard]] task<process> create_subprocess_exec(std::vector<std::string> command, subprocess_options options = {});
 /// The same with the words apart: create_subprocess_exec("ls", "-l").
 template <std::convertible_to<std::string>... Words>
