@@ -48,6 +48,9 @@ template <class... Arguments>
 struct outcome_of : packed<std::decay_t<Arguments>...> {
     std::optional<std::tuple<std::decay_t<Arguments>...>> values;
 
+    outcome_of() = default;
+    // Moved with its operation before that is awaited: there is no result yet.
+    outcome_of(outcome_of&&) noexcept {}
     template <class... Given>
     void store(Given&&... given) {
         values.emplace(std::forward<Given>(given)...);
@@ -65,6 +68,9 @@ struct outcome_of<Error, Arguments...> : packed<std::decay_t<Arguments>...> {
     std::decay_t<Error> error{};
     std::optional<std::tuple<std::decay_t<Arguments>...>> values;
 
+    outcome_of() = default;
+    // Moved with its operation before that is awaited: there is no result yet.
+    outcome_of(outcome_of&&) noexcept {}
     template <class... Given>
     void store(std::decay_t<Error> failed, Given&&... given) {
         error = std::move(failed);
@@ -92,6 +98,8 @@ struct outcome_into : packed<std::decay_t<Arguments>...> {
     std::optional<std::tuple<std::decay_t<Arguments>...>> values;
 
     outcome_into(boost::system::error_code* c, int d) noexcept : code(c), descriptor(d) {}
+    // Moved with its operation before that is awaited: there is no result yet.
+    outcome_into(outcome_into&& other) noexcept : code(other.code), descriptor(other.descriptor) {}
     template <class... Given>
     void store(boost::system::error_code failed, Given&&... given) {
         error = failed;
