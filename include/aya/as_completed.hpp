@@ -7,8 +7,10 @@
 #include <aya/sleep.hpp>
 #include <aya/wait.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -30,6 +32,7 @@ namespace detail {
 template <class T>
 class [[nodiscard]] next_completed_awaiter final : public completion_stream::next_awaiter {
 public:
+    using operation_result = task_handle<T>;
     using next_awaiter::next_awaiter;
     task_handle<T> await_resume() {
         completion_stream::item const got = finish();
@@ -46,7 +49,11 @@ public:
     /// `while (auto h = co_await c.next())` gives each task once, as it ends; then empty handles. The same handle that was given to
     /// as_completed(), done: ask it for its result. Throws timeout_error for each task that has not ended in time. May be broken off and
     /// taken up again; several tasks may wait at once, and get them in the order of waiting. A cancelled wait loses none.
-    auto next() { return detail::next_completed_awaiter<T>(*stream_); }
+    auto next() {
+        if (stream_ == nullptr) [[unlikely]]
+            detail::throw_invalid_state("aya::as_completed: asked for the next task after it was moved from");
+        return detail::next_completed_awaiter<T>(*stream_);
+    }
 
 private:
     template <detail::joinable_range Range>
@@ -60,7 +67,8 @@ private:
             states.push_back(detail::handle_access::checked(t));
         }
         std::vector<std::size_t> const distinct = detail::first_occurrences(states);
-        stream_.reset(detail::completion_stream::create(distinct.size()));
+        stream_.reset(detail::completion_stream::create());
+        stream_->grow(distinct.size());
         if (timeout)
             stream_->arm(home, detail::deadline_after(*timeout));
         for (std::size_t place = 0; place < distinct.size(); ++place)
@@ -76,10 +84,11 @@ private:
 template <detail::joinable_range Range>
 auto as_completed(Range&& range, std::optional<duration> timeout = std::nullopt) {
     using part = std::remove_cvref_t<decltype(*range.begin())>;
+    using detail::to_handle;
     detail::scheduler& home = detail::this_scheduler("aya::as_completed");
     std::vector<task_handle<result_of<part>>> handles;
     for (part& p : detail::to_vector(std::forward<Range>(range)))
-        handles.push_back(detail::to_handle(home, std::move(p)));
+        handles.push_back(to_handle(home, std::move(p)));
     return completed_tasks<result_of<part>>(home, handles, timeout);
 }
 
@@ -93,44 +102,56 @@ public:
     using result = result_of<part>;
 
     bounded_source(scheduler& home, std::size_t limit, Range&& range)
-        : home_(&home), range_(std::move(range)), at_(range_.begin()), stream_(completion_stream::create(limit)) {
-        free_.reserve(limit);
-        for (std::size_t place = limit; place != 0; --place)
-            free_.push_back(place - 1);
+        : home_(&home), limit_(limit), range_(std::make_shared<Range>(std::move(range))), at_(range_->begin()),
+          stream_(completion_stream::create()) {
+        if constexpr (!is_handle<part>)
+            stream_->keep(range_); // tasks that are left running may be coroutines of a lambda in there
     }
     bounded_source(bounded_source const&) = delete;
     bounded_source& operator=(bounded_source const&) = delete;
 
-    /// Starts tasks until the limit is reached. `started(place)` is called for each.
+    /// Starts tasks until the limit is reached. `starting(place)` is called before each.
     template <class F>
-    void fill(F started) {
-        while (!free_.empty() && at_ != range_.end()) {
-            task_handle<result> const h = to_handle(*home_, part(static_cast<part&&>(*at_)));
-            ++at_;
+    void fill(F starting) {
+        while (at_ != range_->end() && have_place()) {
             std::size_t const place = free_.back();
-            started(place);
+            starting(place);
+            task_handle<result> const h = to_handle(*home_, part(static_cast<part&&>(*at_)));
             free_.pop_back();
             stream_->watch(place, handle_access::share(h));
+            ++at_;
         }
     }
     void give_back(std::size_t place) noexcept { free_.push_back(place); }
     [[nodiscard]] completion_stream& stream() noexcept { return *stream_; }
 
 private:
+    // The places grow with the tasks: a limit may be larger than what memory there is.
+    bool have_place() {
+        std::size_t const places = stream_->places();
+        if (!free_.empty() || places == limit_)
+            return !free_.empty();
+        std::size_t const more = std::min(std::max(places, std::size_t{8}), limit_ - places);
+        free_.reserve(places + more);
+        stream_->grow(more);
+        for (std::size_t place = places + more; place != places; --place)
+            free_.push_back(place - 1);
+        return true;
+    }
+
     scheduler* home_;
-    Range range_;
+    std::size_t limit_;
+    std::shared_ptr<Range> range_;
     decltype(std::declval<Range&>().begin()) at_;
     stream_pointer stream_;
     std::vector<std::size_t> free_;
 };
 
 template <bool Outcomes, class T>
-using gathered_element = std::conditional_t<Outcomes, outcome<T>, std::conditional_t<std::is_void_v<T>, unit, T>>;
-template <bool Outcomes, class T>
 using gathered = std::conditional_t<!Outcomes && std::is_void_v<T>, void, std::vector<gathered_element<Outcomes, T>>>;
 
 template <bool Own, class T>
-auto take_element(task_state& s) {
+gathered_element<false, T> take_element(task_state& s) {
     auto& state = static_cast<typed_state<T>&>(s);
     if constexpr (std::is_void_v<T>) {
         state.take();
@@ -146,7 +167,14 @@ template <bool Outcomes, class Range, class T = typename bounded_source<Range>::
 task<gathered<Outcomes, T>> gather_bounded(std::size_t limit, Range range) {
     constexpr bool own = !is_handle<typename bounded_source<Range>::part>;
     bounded_source<Range> source(this_scheduler("aya::gather"), limit, std::move(range));
-    std::vector<std::size_t> index_of(limit); // of the task in each place
+    struct leaving {
+        explicit leaving(completion_stream& s) noexcept : stream(s) {}
+        leaving(leaving const&) = delete;
+        leaving& operator=(leaving const&) = delete;
+        ~leaving() { stream.answer_for_all(); } // those that are left run on, and nobody will ask
+        completion_stream& stream;
+    } const at_the_end(source.stream());
+    std::vector<std::size_t> index_of; // of the task in each place
     std::vector<std::optional<gathered_element<Outcomes, T>>> results;
     std::size_t count = 0;
     std::exception_ptr cancellation;
@@ -155,6 +183,8 @@ task<gathered<Outcomes, T>> gather_bounded(std::size_t limit, Range range) {
             source.fill([&](std::size_t place) {
                 if constexpr (Outcomes || !std::is_void_v<T>)
                     results.emplace_back();
+                if (place >= index_of.size())
+                    index_of.resize(place + 1);
                 index_of[place] = count++;
             });
         completion_stream::item ended;
@@ -177,12 +207,10 @@ task<gathered<Outcomes, T>> gather_bounded(std::size_t limit, Range range) {
         if constexpr (Outcomes) {
             results[index_of[ended.place]] = state.how() == ending::returned
                                                  ? outcome<T>(take_element<own, T>(state))
-                                                 : outcome<T>(state.error());
+                                                 : outcome<T>::from_exception(state.error());
         } else {
-            if (state.how() != ending::returned) {
-                source.stream().mark_all_retrieved(); // they run on, and nobody will ask
+            if (state.how() != ending::returned)
                 std::rethrow_exception(cancellation && state.how() == ending::cancelled ? cancellation : state.error());
-            }
             if constexpr (!std::is_void_v<T>)
                 results[index_of[ended.place]].emplace(take_element<own, T>(state));
         }
@@ -227,7 +255,8 @@ private:
 };
 
 /// as_completed() over more tasks than should be alive at once: `auto c = as_completed(max_concurrency{8}, ids | std::views::transform(fetch));`
-/// The range is walked as places become free, so a view makes each task when its turn has come. Containers are moved in.
+/// The range is walked as places become free, so a view makes each task when its turn has come. Containers are moved in, and live until the last
+/// of their tasks has ended, so tasks may be coroutines of a lambda that the view has captured.
 template <detail::joinable_range Range>
     requires(!std::is_lvalue_reference_v<Range> || std::copy_constructible<std::remove_cvref_t<Range>>)
 auto as_completed(max_concurrency most, Range&& range) {

@@ -109,9 +109,11 @@ private:
 template <class T>
 class [[nodiscard]] async_generator<T>::next_awaiter final {
 public:
+    using operation_result = std::optional<T>;
+
     explicit next_awaiter(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
-    next_awaiter(next_awaiter const&) = delete;
-    next_awaiter& operator=(next_awaiter const&) = delete;
+    next_awaiter(next_awaiter&& unawaited) noexcept : frame_(std::exchange(unawaited.frame_, nullptr)) {}
+    next_awaiter& operator=(next_awaiter&&) = delete;
 
     bool await_ready() const {
         if (!frame_) [[unlikely]]

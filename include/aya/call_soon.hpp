@@ -68,7 +68,7 @@ timer_handle call_at(time_point t, F f, Arguments... arguments) {
 template <class Representation, class Period, class F, class... Arguments>
     requires detail::plain_function<F, Arguments...>
 timer_handle call_later(std::chrono::duration<Representation, Period> d, F f, Arguments... arguments) {
-    return call_at(detail::saturating_add(now(), detail::to_duration(d)), std::move(f), std::move(arguments)...);
+    return call_at(detail::saturating_add(now(), detail::to_duration(d, "aya::call_later: the delay")), std::move(f), std::move(arguments)...);
 }
 
 } // namespace aya::inline v1

@@ -41,7 +41,7 @@ public:
     /// The same for at most `d`; false when it is not done by then.
     template <class Representation, class Period>
     bool wait_for(std::chrono::duration<Representation, Period> d) const {
-        return block(detail::to_duration(d));
+        return block(detail::to_duration(d, "aya::concurrent_future::wait_for: the time"));
     }
 
     /// Blocks, then gives the result or throws the task's exception, any number of times.

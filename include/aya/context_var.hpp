@@ -34,8 +34,18 @@ public:
     /// What a variable was before a set(), for reset().
     class token {
     public:
-        token(token&&) noexcept = default;
-        token& operator=(token&&) noexcept = default;
+        /// What it was moved from counts as used.
+        token(token&& other) noexcept
+            : variable_(other.variable_), context_(other.context_), old_(std::move(other.old_)), used_(std::exchange(other.used_, true)) {}
+        token& operator=(token&& other) noexcept {
+            if (this != &other) {
+                variable_ = other.variable_;
+                context_ = other.context_;
+                old_ = std::move(other.old_);
+                used_ = std::exchange(other.used_, true);
+            }
+            return *this;
+        }
         /// The value that was replaced, if there was one.
         [[nodiscard]] std::optional<T> old_value() const {
             return old_ ? std::optional<T>(*static_cast<T const*>(old_.get())) : std::nullopt;

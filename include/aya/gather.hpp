@@ -116,7 +116,7 @@ private:
         return operation_result{collect_one<I, Parts>()...};
     }
     template <std::size_t I, class Part>
-    auto collect_one() {
+    value_of<Part> collect_one() {
         if constexpr (Outcomes)
             return this->template outcome_of<result_of<Part>, owns_result<Part>>(I, shape);
         else
@@ -128,11 +128,15 @@ private:
     };
 };
 
+/// What a container of results holds for a task<T>.
+template <bool Outcomes, class T>
+using gathered_element = std::conditional_t<Outcomes, outcome<T>, typename stored_result<T>::type>;
+
 template <bool Outcomes, class Part>
 class [[nodiscard]] gather_range_operation final : public gather_base {
     using result = result_of<Part>;
     static constexpr bool is_void = !Outcomes && std::is_void_v<result>;
-    using element = std::conditional_t<Outcomes, outcome<result>, std::conditional_t<is_void, unit, result>>;
+    using element = gathered_element<Outcomes, result>;
 
 public:
     using operation_result = std::conditional_t<is_void, void, std::vector<element>>;
@@ -204,6 +208,12 @@ private:
     std::vector<Part> parts_;
     std::size_t count_ = 0;
 };
+
+// With no time left, a gather of what runs already is still asked for its results.
+template <bool Outcomes, class... Parts>
+inline constexpr bool starts_nothing<gather_operation<Outcomes, Parts...>> = (is_handle<Parts> && ...);
+template <bool Outcomes, class Part>
+inline constexpr bool starts_nothing<gather_range_operation<Outcomes, Part>> = is_handle<Part>;
 
 template <class Range>
 concept joinable_range = requires(Range& r) {

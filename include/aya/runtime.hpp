@@ -98,7 +98,7 @@ public:
     /// The same with a time from now; of zero, everything is cancelled at once.
     template <class Representation, class Period>
     shutdown_report shutdown(std::chrono::duration<Representation, Period> grace) {
-        return shutdown_after(detail::to_duration(grace));
+        return shutdown_after(detail::to_duration(grace, "aya::runtime::shutdown: grace"));
     }
 
     // --- runtime_options::driven_by_host. On the thread that made the runtime, outside tasks; otherwise these throw invalid_state_error. ---
@@ -109,7 +109,7 @@ public:
     /// Runs turns until the time is over, and waits for work in between. Returns and throws as poll(); returns early after stop().
     template <class Representation, class Period>
     std::size_t run_for(std::chrono::duration<Representation, Period> d) {
-        return drive_for(detail::to_duration(d));
+        return drive_for(detail::to_duration(d, "aya::runtime: the time to run for"));
     }
     /// When poll() has something to do next, unless another thread posts before: now() if it has already, nothing if it waits for
     /// posts alone.

@@ -38,6 +38,9 @@ public:
     auto operator co_await() && { return shield_awaiter<T>(state_reference::share(checked())); }
 };
 
+template <class T>
+inline constexpr bool starts_nothing<shield_operation<T>> = true; // its task runs since shield() was called
+
 } // namespace detail
 
 /// Waits for the task; if the waiting task is cancelled, the wait ends but the task goes on. A task<T> is scheduled at once.
@@ -45,8 +48,8 @@ public:
 /// Keep a handle to the task if its exception matters: once nobody waits for it, the exception is only reported.
 template <joinable T>
 auto shield(T inner) {
-    return detail::shield_operation<result_of<T>>(
-        detail::to_handle(detail::this_scheduler("aya::shield"), std::move(inner)));
+    using detail::to_handle;
+    return detail::shield_operation<result_of<T>>(to_handle(detail::this_scheduler("aya::shield"), std::move(inner)));
 }
 
 } // namespace aya::inline v1

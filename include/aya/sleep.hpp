@@ -92,13 +92,13 @@ time_point deadline_after(duration d) noexcept;
 /// Throws std::invalid_argument for NaN. Mirrors asyncio.sleep().
 template <class Representation, class Period>
 detail::sleep_awaiter sleep(std::chrono::duration<Representation, Period> d) {
-    return detail::sleep_awaiter(detail::deadline_after(detail::to_duration(d)));
+    return detail::sleep_awaiter(detail::deadline_after(detail::to_duration(d, "aya::sleep: the duration")));
 }
 
 /// The same, and gives `value` then: a stand-in for work in tests and sketches. Mirrors asyncio.sleep(d, result).
 template <class Representation, class Period, std::move_constructible T>
 detail::sleep_value_awaiter<T> sleep(std::chrono::duration<Representation, Period> d, T value) {
-    return detail::sleep_value_awaiter<T>(detail::deadline_after(detail::to_duration(d)), std::move(value));
+    return detail::sleep_value_awaiter<T>(detail::deadline_after(detail::to_duration(d, "aya::sleep: the duration")), std::move(value));
 }
 
 /// Suspends the task until `t` on the runtime's clock (see now()).

@@ -27,16 +27,21 @@ public:
     task_handle<T> create_task(task<T> t, create_task_options options = {}) {
         if (!t) [[unlikely]]
             detail::throw_invalid_state("aya::task_group::create_task: the task is empty or was awaited already");
-        detail::placement const there = options.executor ? detail::place_on(parent_->home(), *options.executor) : detail::placement();
-        detail::scheduler& home = there.empty() ? parent_->home() : there.home();
-        member& place = begin_create();
+        detail::placement there;
+        member* reserved = nullptr;
         detail::typed_state<T>* state = nullptr;
         try {
-            state = detail::make_state(home, t);
+            if (options.executor)
+                there = detail::place_on(parent_->home(), *options.executor);
+            reserved = &begin_create();
+            state = detail::make_state(there.empty() ? parent_->home() : there.home(), t);
         } catch (...) {
-            abandon_create(place);
+            if (reserved != nullptr)
+                abandon_create(*reserved);
+            detail::discard(t);
             throw;
         }
+        member& place = *reserved;
         task_handle<T> handle = detail::handle_access::adopt(*state);
         if (!options.name.empty()) [[unlikely]]
             state->name_if_possible(options.name);
@@ -47,7 +52,7 @@ public:
             return handle;
         }
         adopt(place, *state);
-        home.fork_child(*state);
+        state->home().fork_child(*state);
         return handle;
     }
     template <detail::operation Operation>

@@ -72,7 +72,7 @@ struct exploration {
     bool exhaustive = false;
     /// Of one run; one that has taken more goes round in circles, and has failed.
     std::size_t steps = 10'000;
-    /// The one order that a failure has named, and no other.
+    /// The one order that a failure has named, and no other. explore() throws std::invalid_argument for what is none.
     std::string replay = {};
 };
 

@@ -10,6 +10,7 @@
 #include <aya/time.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <coroutine>
 #include <memory>
 #include <new>
@@ -127,12 +128,17 @@ private:
 
 template <joinable T>
 auto start_waiting(T& awaited) {
-    if constexpr (is_handle<T>)
-        return awaited.operator co_await(); // its result stays with the task
-    else if constexpr (requires { std::move(awaited).operator co_await(); })
+    if constexpr (is_handle<T>) {
+        using result = result_of<T>;
+        if constexpr (std::is_void_v<result> || std::copy_constructible<result>)
+            return awaited.operator co_await(); // its result stays with the task
+        else
+            return handle_awaiter<result, true>(handle_access::share(awaited));
+    } else if constexpr (requires { std::move(awaited).operator co_await(); }) {
         return std::move(awaited).operator co_await();
-    else
+    } else {
         return T(std::move(awaited));
+    }
 }
 
 /// The same for one awaitable.
@@ -224,7 +230,7 @@ private:
     void leave_body() noexcept {
         if (stage_ != stage::started)
             return;
-        std::destroy_at(&awaiter_);
+        awaiter_.awaiter::~awaiter(); // the very type: some have virtual functions, and others derive from them
         stage_ = stage::entered;
     }
 
@@ -255,14 +261,14 @@ auto run_with_deadline(std::optional<time_point> deadline, F&& f, Arguments&&...
 template <class Representation, class Period, class F, class... Arguments>
     requires detail::timed_function<F, Arguments...>
 auto timeout(std::chrono::duration<Representation, Period> d, F f, Arguments... arguments) {
-    return detail::run_with_deadline(detail::deadline_after(detail::to_duration(d)), std::move(f), std::move(arguments)...);
+    return detail::run_with_deadline(detail::deadline_after(detail::to_duration(d, "aya::timeout: the duration")), std::move(f), std::move(arguments)...);
 }
 
 /// The same around one awaitable: `co_await timeout(1s, to_cpu(f))`. A task runs inside the current one. With no time left it is awaited all the
 /// same, and cancelled where it first suspends; wait_for() does not start it.
 template <class Representation, class Period, joinable T>
 auto timeout(std::chrono::duration<Representation, Period> d, T awaited) {
-    return detail::timeout_operation(detail::deadline_after(detail::to_duration(d)), detail::timed_wait<T>(std::move(awaited)));
+    return detail::timeout_operation(detail::deadline_after(detail::to_duration(d, "aya::timeout: the duration")), detail::timed_wait<T>(std::move(awaited)));
 }
 
 /// The same until a point on the runtime's clock; without one, until reschedule() gives one. Mirrors asyncio.timeout_at().
@@ -273,12 +279,12 @@ auto timeout_at(std::optional<time_point> deadline, F f, Arguments... arguments)
 }
 
 /// `co_await wait_for(f(), 3s)`: a task, a handle or a gather, for at most `d`. A task runs inside the current one; with no time left it
-/// is not started at all. When the time is over, it is cancelled and awaited before timeout_error is thrown.
+/// is not started at all, while what runs already (a handle, a shield(), a gather() of handles) gives its result if it is done. When the time is over, it is cancelled and awaited before timeout_error is thrown.
 /// Mirrors asyncio.wait_for().
 template <joinable T, class Representation, class Period>
 auto wait_for(T awaited, std::chrono::duration<Representation, Period> d) {
-    duration const limit = detail::to_duration(d);
-    bool const refused = !detail::is_handle<T> && limit <= duration::zero();
+    duration const limit = detail::to_duration(d, "aya::wait_for: the duration");
+    bool const refused = !detail::starts_nothing<T> && limit <= duration::zero();
     if constexpr (detail::is_task<T>)
         if (refused)
             detail::discard(awaited);

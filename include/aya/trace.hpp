@@ -20,7 +20,7 @@ class tracer;
 /// Begins to record the steps of tasks, steals, sleep, calls on the other pools, and spans. Each thread keeps its last `events`, 64
 /// bytes each. Has no effect while a trace is recorded already. Any thread. While nothing is recorded, a step costs one branch that is always
 /// predicted; while something is, about 0.1 us. With AYA_TRACE=file.json in the environment, or runtime_options::trace_file,
-/// recording begins with the runtime, and the file is written at its end.
+/// recording begins with the runtime, and the file is written at its end. Throws std::invalid_argument for more than 2^32 events.
 void start_trace(runtime& rt, std::size_t events = 65536);
 /// Ends it; what was recorded stays, until start_trace() begins anew.
 void stop_trace(runtime& rt);

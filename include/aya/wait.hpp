@@ -2,6 +2,7 @@
 // wait(): watches scheduled tasks until some or all are done.
 #pragma once
 
+#include <aya/detail/single_use.hpp>
 #include <aya/gather.hpp>
 #include <aya/sleep.hpp>
 
@@ -55,7 +56,11 @@ public:
             deadline_ = deadline_after(*options_.timeout);
     }
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        if (!use_.spend()) [[unlikely]]
+            throw_invalid_state("aya::wait: awaited after it was moved from or awaited already");
+        return false;
+    }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;
@@ -107,6 +112,7 @@ private:
     std::optional<time_point> deadline_;
     fan_in_pointer block_;
     task_state* waiter_ = nullptr;
+    single_use use_;
 };
 
 } // namespace detail
@@ -116,6 +122,17 @@ private:
 template <class T>
 auto wait(std::vector<task_handle<T>> tasks, wait_options options = {}) {
     return detail::wait_operation<T>(std::move(tasks), options);
+}
+/// The same for futures; what it gives are handles that are equal to them.
+template <class Future>
+    requires detail::is_handle<Future>
+auto wait(std::vector<Future> futures, wait_options options = {}) {
+    using handle = task_handle<result_of<Future>>;
+    std::vector<handle> handles;
+    handles.reserve(futures.size());
+    for (Future const& f : futures)
+        handles.push_back(detail::handle_access::share_as<handle>(*detail::handle_access::checked(f)));
+    return wait(std::move(handles), options);
 }
 
 } // namespace aya::inline v1

@@ -10,8 +10,18 @@
 
 namespace aya::inline v1::detail {
 
-completion_stream::completion_stream(std::size_t places)
-    : places_(places), members_(std::make_unique<member[]>(places)) {}
+void completion_stream::grow(std::size_t more) {
+    if (more == 0)
+        return;
+    auto fresh = std::make_unique<block>(places(), more);
+    for (std::size_t i = 0; i < more; ++i) {
+        fresh->members[i].owner = this;
+        fresh->members[i].place = fresh->first + i;
+    }
+    std::lock_guard const hold(mutex_);
+    fresh->older = std::move(newest_);
+    newest_ = std::move(fresh);
+}
 
 void completion_stream::release() noexcept {
     // Release: this holder's last use comes before the end. Acquire: the last one sees all of them.
@@ -20,11 +30,13 @@ void completion_stream::release() noexcept {
 }
 
 void completion_stream::watch(std::size_t place, state_reference task) noexcept {
-    member& m = members_[place];
-    m.owner = this;
-    m.task = task;
+    block const* in = newest_.get();
+    while (place < in->first)
+        in = in->older.get();
+    member& m = in->members[place - in->first];
     {
         std::lock_guard const hold(mutex_);
+        m.task = task;
         ++left_;
     }
     add_reference(); // the watch's
@@ -98,28 +110,31 @@ void completion_stream::close() noexcept {
         woken = waiters_.take_all();
     }
     woken.wake_all();
-    for (std::size_t i = 0; i < places_; ++i) {
-        state_reference task;
-        {
-            std::lock_guard const hold(mutex_);
-            task = members_[i].task; // somebody may be taking it
-        }
-        if (task && task->remove_completion(members_[i]))
-            release(); // the watch's
-    }
+    if (kept_ == nullptr)
+        for_each_member([&](member& m) {
+            state_reference task;
+            {
+                std::lock_guard const hold(mutex_);
+                task = m.task; // somebody may be taking it
+            }
+            if (task && task->remove_completion(m))
+                release(); // the watch's
+        });
     release();
 }
 
 void completion_stream::cancel_all() {
-    for (std::size_t i = 0; i < places_; ++i)
-        if (members_[i].task)
-            members_[i].task->cancel({});
+    for_each_member([](member& m) {
+        if (m.task)
+            m.task->cancel({});
+    });
 }
 
-void completion_stream::mark_all_retrieved() noexcept {
-    for (std::size_t i = 0; i < places_; ++i)
-        if (members_[i].task)
-            members_[i].task->mark_retrieved();
+void completion_stream::answer_for_all() noexcept {
+    for_each_member([](member& m) {
+        if (m.task)
+            m.task->answer_for();
+    });
 }
 
 // One that ended, or null for a timeout, if any is left.
@@ -133,7 +148,7 @@ completion_stream::item completion_stream::take(member* m) {
             return result;
         timed_out = m == nullptr;
         if (m != nullptr)
-            result = item(static_cast<std::size_t>(m - members_.get()), std::move(m->task));
+            result = item(m->place, std::move(m->task));
         if (--left_ == 0)
             woken = waiters_.take_all();
     }
@@ -157,15 +172,19 @@ bool completion_stream::next_awaiter::suspend(task_state& task, std::coroutine_h
     return true;
 }
 
-void completion_stream::next_awaiter::describe(wait_description& d) const noexcept { stream_->describe_to(d); }
+void completion_stream::next_awaiter::describe(wait_description& d) const noexcept {
+    d.inside("as_completed");
+    if (stream_ != nullptr)
+        stream_->describe_to(d);
+}
 
 void completion_stream::describe_to(wait_description& d) noexcept {
-    d.inside("as_completed");
     std::lock_guard const hold(mutex_);
     d.count = left_;
-    for (std::size_t i = 0; i < places_; ++i)
-        if (members_[i].task)
-            d.add(*members_[i].task);
+    for_each_member([&](member& m) {
+        if (m.task)
+            d.add(*m.task);
+    });
 }
 
 completion_stream::item completion_stream::next_awaiter::finish() {

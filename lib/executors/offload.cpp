@@ -124,8 +124,8 @@ void offload_wait::describe(wait_description& d) const noexcept {
 }
 
 void offload_wait::suspend(task_state& waiter, std::coroutine_handle<> h) {
-    if (waiter_ != nullptr)
-        throw_invalid_state("aya::to_thread, to_cpu, run_in_executor: awaited twice");
+    if (waiter_ != nullptr || job_ == nullptr)
+        throw_invalid_state("aya::to_thread, to_cpu, run_in_executor: awaited after it was moved from or awaited already");
     std::shared_ptr<executor_base> const named = target_.executor; // lives as long as this call
     executor_base* executor = named.get();
     if (target_.which == offload_target::pool::blocking)

@@ -142,9 +142,9 @@ void inspector::report_deadlock() {
     if (tree.tasks.empty() || !waiting || !core_.stuck())
         return;
     deadlock_reported_ = true;
-    std::string const what = fmt::format("All tasks are asleep: {} wait{} for each other or for what no task will do; only another "
-                                         "thread could go on",
-                                         tree.tasks.size(), tree.tasks.size() == 1 ? "s" : "");
+    std::string const who = tree.tasks.size() == 1 ? "All tasks are asleep: 1 waits"
+                                                   : fmt::format("All tasks are asleep: {} wait for each other or", tree.tasks.size());
+    std::string const what = who + " for what no task will do; only another thread could go on";
     exception_report report{what, {}, nullptr};
     report.stack = tree.text();
     core_.reports()->report(report);

@@ -206,6 +206,8 @@ std::string tracer::text() {
 // --- the runtime's side -------------------------------------------------------------------------------------------------
 
 void runtime_core::start_trace(std::size_t events) {
+    if (events > tracer::most_events)
+        throw_invalid_argument("aya::start_trace: events must be at most 2^32 a thread");
     std::lock_guard const guard(trace_mutex_);
     if (trace_ != nullptr && trace_->on())
         return;

@@ -32,6 +32,8 @@ class tracer {
 public:
     using time = std::chrono::steady_clock::time_point;
 
+    static constexpr std::uint64_t most_events = std::uint64_t{1} << 32;
+
     explicit tracer(std::size_t events_per_thread);
 
     /// Whether events are taken.

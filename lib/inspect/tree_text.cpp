@@ -18,6 +18,22 @@ namespace {
 
 constexpr std::size_t deepest_margin = 16; // levels; below that, a number says how deep it is
 
+// What a terminal would obey, as \xNN: names come from the program.
+std::string printable(std::string const& text) {
+    auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    std::string all;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        bool const long_control = byte(i) == 0xc2 && i + 1 < text.size() && byte(i + 1) >= 0x80 && byte(i + 1) < 0xa0; // of Unicode
+        if (byte(i) >= 0x20 && byte(i) != 0x7f && !long_control)
+            all += text[i];
+        else
+            all += fmt::format("\\x{:02x}", byte(i));
+        if (long_control)
+            all += fmt::format("\\x{:02x}", byte(++i));
+    }
+    return all;
+}
+
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
 class tree_writer {
@@ -65,7 +81,7 @@ private:
             if (p.level > deepest_margin)
                 margin += fmt::format("[{}] ", p.level);
             if (!written_.insert(p.task).second) {
-                text_ += fmt::format("{}{} (#{}), see above\n", margin, t.name, t.id);
+                text_ += fmt::format("{}{} (#{}), see above\n", margin, printable(t.name), t.id);
                 continue;
             }
             text_ += fmt::format("{}{}\n", margin, t.text());
@@ -103,13 +119,13 @@ std::string_view phase_name(task_phase p) {
 std::string task_frame::text() const { return fmt::format("{} ({}:{})", function, file, line); }
 
 std::string task_info::text() const {
-    std::string all = fmt::format("{} (#{}): ", name, id);
+    std::string all = fmt::format("{} (#{}): ", printable(name), id);
     switch (phase) {
     case task_phase::ready:
         all += "runs, or is about to";
         break;
     case task_phase::waiting:
-        all += fmt::format("waits for {}", waits_for);
+        all += fmt::format("waits for {}", printable(waits_for));
         break;
     case task_phase::future:
         all += "not set";

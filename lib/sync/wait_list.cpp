@@ -2,6 +2,9 @@
 #include <aya/detail/wait_list.hpp>
 
 #include <aya/detail/balance.hpp>
+#include <aya/errors.hpp>
+
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -94,6 +97,12 @@ void waiter::suspend_on(wait_list& list, task_state& task, std::coroutine_handle
     mutex.unlock(); // this object may be gone from here on
     if (cancel_pending) [[unlikely]]
         task.deliver_pending(*this);
+}
+
+void waiter::refuse_await() const {
+    wait_description d;
+    describe(d);
+    throw invalid_state_error(fmt::format("aya::{}: awaited after it was moved from or awaited already", d.what));
 }
 
 waiter::result waiter::finish_wait() noexcept {

@@ -14,12 +14,12 @@
 namespace aya::inline v1::detail {
 
 bool task_state::cancel(std::string_view message) {
-    mark_retrieved();
+    mark_asked();
     return cancel_walk(message).run(*this);
 }
 
 void task_state::cancel_for_scope() {
-    mark_retrieved();
+    mark_asked();
     cancel_walk({}, true).run(*this);
 }
 

@@ -112,7 +112,7 @@ void task_state::release() noexcept {
         return;
     if (error_)
         no_longer_current(); // neither for the report's handler nor for the exception's destructor
-    if (ending_ == ending::failed && !retrieved_.load(std::memory_order_relaxed)) // ordered by the decrement above
+    if (ending_ == ending::failed && retrieved_.load(std::memory_order_relaxed) == 0) // ordered by the decrement above
         report_unretrieved();
     delete this;
 }
@@ -427,7 +427,9 @@ void task_state::finish(ending how) noexcept {
         home().registry().count_end(how);
     if (how == ending::failed) [[unlikely]] {
         // Relaxed: published with `done`. A cancel() request has silenced the report (as in asyncio), but not of what comes after it.
-        retrieved_.store(delivered || (end_flags_ & spoken_for) != 0, std::memory_order_relaxed);
+        retrieved_.fetch_and(answered_for, std::memory_order_relaxed);
+        if (delivered || (end_flags_ & spoken_for) != 0)
+            mark_asked();
         // The report, if there has to be one, may come after the runtime is gone.
         try {
             writable_details().reports = home().owner().reports();

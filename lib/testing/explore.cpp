@@ -13,12 +13,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <exception>
 #include <memory>
 #include <random>
-#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -36,9 +36,19 @@ public:
     explicit explorer(exploration const& options) : options_(options) {
         if (options_.replay.empty())
             return;
-        std::istringstream in(options_.replay);
-        for (std::string word; std::getline(in, word, '.');)
-            given_.push_back(static_cast<std::size_t>(std::strtoull(word.c_str(), nullptr, 10)));
+        // Numbers between dots, as order() writes them.
+        char const* at = options_.replay.data();
+        char const* const end = at + options_.replay.size();
+        for (;; ++at) {
+            std::size_t number = 0;
+            auto const [stop, error] = std::from_chars(at, end, number);
+            if (error != std::errc() || (stop != end && *stop != '.'))
+                detail::throw_invalid_argument("aya::testing::explore: replay must be numbers between dots, as schedule_failure::order() gives them");
+            given_.push_back(number);
+            at = stop;
+            if (at == end)
+                return;
+        }
     }
 
     void begin(detail::runtime_core& core, std::size_t schedule) {

@@ -74,6 +74,22 @@ bool debug_of(std::optional<bool> asked) {
     return rt.debug();
 }
 
+// A group refuses a task, since it shuts down.
+aya::task<> refused_by_a_group() {
+    auto body = [](aya::task_group& group) -> aya::task<> {
+        auto fail = []() -> aya::task<> {
+            throw std::runtime_error("first");
+            co_return;
+        };
+        (void)group.create_task(fail());
+        bool const cancelled = co_await test::throws<aya::cancelled_error>(test::forever());
+        CHECK(cancelled);
+        CHECK_THROWS_AS((void)group.create_task(nothing()), aya::invalid_state_error);
+    };
+    bool const failed = co_await test::throws<aya::exception_group>(aya::with_task_group(body));
+    CHECK(failed);
+}
+
 } // namespace
 
 TEST_CASE("R14: the option forces debug mode on or off; unset, the environment decides") {
@@ -120,6 +136,10 @@ TEST_CASE("D5: in debug mode, a coroutine that is dropped unawaited is reported,
         CHECK(seen[0].stack.find("test_debug.cpp:") != std::string::npos);
     });
     reports_of(drop_one, {.debug = false}, [](auto const& seen) { CHECK(seen.empty()); });
+}
+
+TEST_CASE("TG18, D5: a task that a closing group refuses was not forgotten") {
+    reports_of(refused_by_a_group, {.debug = true, .slow_callback_duration = 24h}, [](auto const& seen) { CHECK(seen.empty()); });
 }
 
 TEST_CASE("D6: call_soon, call_later and call_at of a thread that is not the runtime's are refused, in debug mode or not") {

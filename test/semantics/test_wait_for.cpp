@@ -8,6 +8,8 @@
 
 #include <exception>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 using test::everywhere;
 using test::in_order;
@@ -137,6 +139,23 @@ TEST_CASE("WF6: with no time left, a task that is done gives its result") {
     });
 }
 
+TEST_CASE("WF6, SH3, G3: with no time left, a shield and a gather of what is done give their results") {
+    everywhere([]() -> aya::task<> {
+        auto const h = aya::create_task(after(1ms, 3));
+        co_await h;
+        int const shielded = co_await aya::wait_for(aya::shield(h), 0s);
+        CHECK(shielded == 3);
+        auto const [gathered] = co_await aya::wait_for(aya::gather(h), 0s);
+        CHECK(gathered == 3);
+        auto const all = co_await aya::wait_for(aya::gather(std::vector(2, h)), 0s);
+        CHECK(all == std::vector(2, 3));
+        auto const [kept] = co_await aya::wait_for(aya::gather(aya::return_exceptions, h), -1s);
+        CHECK(kept.value() == 3);
+        CHECK(aya::current_task().cancelling() == 0);
+        co_await aya::yield();
+    });
+}
+
 TEST_CASE("WF7: with no time left, a task that was not started never runs") {
     everywhere([]() -> aya::task<> {
         bool ran = false;
@@ -173,6 +192,29 @@ TEST_CASE("WF8: with no time left, a running task is cancelled and awaited") {
         bool const late = co_await test::throws<aya::timeout_error>(aya::wait_for(h, 0s));
         CHECK(late);
         CHECK(h.cancelled());
+    });
+}
+
+TEST_CASE("WF8: with no time left, the children of a gather are cancelled and awaited, and what is shielded goes on") {
+    everywhere([]() -> aya::task<> {
+        auto const a = aya::create_task(endless());
+        auto const b = aya::create_task(endless());
+        bool const over = co_await test::throws<aya::timeout_error>(aya::wait_for(aya::gather(a, b), 0s));
+        CHECK(over);
+        std::vector<aya::task_handle<int>> both{a, b};
+        (void)co_await aya::wait(std::move(both)); // the first one to end has ended the gather
+        CHECK(a.cancelled());
+        CHECK(b.cancelled());
+        auto const c = aya::create_task(endless());
+        bool const range_over = co_await test::throws<aya::timeout_error>(aya::wait_for(aya::gather(std::vector(1, c)), 0s));
+        CHECK(range_over);
+        CHECK(c.cancelled());
+        auto const inner = aya::create_task(after(1ms, 5));
+        bool const shield_over = co_await test::throws<aya::timeout_error>(aya::wait_for(aya::shield(inner), 0s));
+        CHECK(shield_over);
+        int const value = co_await inner;
+        CHECK(value == 5);
+        CHECK(aya::current_task().cancelling() == 0);
     });
 }
 

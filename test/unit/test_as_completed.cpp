@@ -5,10 +5,14 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using test::everywhere;
@@ -36,6 +40,19 @@ struct meter {
         now.fetch_sub(1);
         co_return i;
     }
+};
+
+/// What lambdas capture: it says when it is gone.
+class client {
+public:
+    explicit client(std::shared_ptr<std::atomic<bool>> gone) : gone_(std::move(gone)) {}
+    client(client const&) = delete;
+    client& operator=(client const&) = delete;
+    ~client() { gone_->store(true); }
+    [[nodiscard]] bool usable() const { return !gone_->load(); }
+
+private:
+    std::shared_ptr<std::atomic<bool>> gone_;
 };
 
 } // namespace
@@ -200,5 +217,92 @@ TEST_CASE("as_completed with max_concurrency: at most so many are started and no
         CHECK(given == 20);
         CHECK(sum == 190);
         CHECK(bounded);
+    });
+}
+
+TEST_CASE("bounded gather: late failures are nobody's, also when the range itself throws") {
+    for (std::size_t const workers : test::every_kind) {
+        std::atomic<int> reports{0};
+        aya::runtime_options options;
+        options.virtual_time = true;
+        options.exception_handler = [&](aya::exception_report const&) { reports.fetch_add(1); };
+        {
+            aya::runtime rt(test::kind{workers}.options(options));
+            rt.block_on([]() -> aya::task<> {
+                auto fail = [](int ms) -> aya::task<int> {
+                    co_await aya::sleep(std::chrono::milliseconds(ms));
+                    throw std::runtime_error("late");
+                    co_return 1;
+                };
+                std::vector<int> const times{1, 5, 6};
+                auto late = aya::gather(aya::max_concurrency{3}, times | std::views::transform(fail));
+                bool const failed = co_await test::throws<std::runtime_error>(std::move(late));
+                CHECK(failed);
+                auto refuse_last = [fail](int ms) {
+                    if (ms == 6)
+                        throw std::out_of_range("no more");
+                    return fail(ms);
+                };
+                auto short_of_one = aya::gather(aya::max_concurrency{3}, times | std::views::transform(refuse_last));
+                bool const refused = co_await test::throws<std::out_of_range>(std::move(short_of_one));
+                CHECK(refused);
+                co_await aya::sleep(10ms);
+            }());
+        }
+        CHECK(reports.load() == 0);
+    }
+}
+
+TEST_CASE("max_concurrency: tasks that run on use what the range's lambda has captured") {
+    everywhere([]() -> aya::task<> {
+        auto const gone = std::make_shared<std::atomic<bool>>(false);
+        auto const usable = std::make_shared<std::atomic<int>>(0);
+        auto make = [](std::shared_ptr<std::atomic<bool>> flag, std::shared_ptr<std::atomic<int>> count) {
+            return [c = std::make_shared<client const>(std::move(flag)), count](int i) -> aya::task<int> {
+                co_await aya::sleep(std::chrono::milliseconds(1 + i));
+                if (i == 0)
+                    throw std::runtime_error("first");
+                count->fetch_add(c->usable() ? 1 : 0); // through the lambda, which must still be there
+                co_return i;
+            };
+        };
+        std::vector<int> const ids{0, 5, 6};
+        auto gathered = aya::gather(aya::max_concurrency{3}, ids | std::views::transform(make(gone, usable)));
+        bool const failed = co_await test::throws<std::runtime_error>(std::move(gathered));
+        CHECK(failed);
+        CHECK_FALSE(gone->load());
+        co_await aya::sleep(10ms);
+        CHECK(usable->load() == 2);
+        CHECK(gone->load()); // with the last task
+
+        gone->store(false);
+        {
+            auto c = aya::as_completed(aya::max_concurrency{3}, ids | std::views::transform(make(gone, usable)));
+            auto const first = co_await c.next();
+            CHECK(first.exception() != nullptr);
+        }
+        CHECK_FALSE(gone->load());
+        co_await aya::sleep(10ms);
+        CHECK(usable->load() == 4);
+        CHECK(gone->load());
+    });
+}
+
+TEST_CASE("max_concurrency: a limit beyond all memory is one that is never reached") {
+    everywhere([]() -> aya::task<> {
+        std::vector<int> ids(40);
+        for (int i = 0; i < 40; ++i)
+            ids[static_cast<std::size_t>(i)] = i;
+        auto const fetch = [](int i) { return after(std::chrono::milliseconds(40 - i), i); };
+        for (std::size_t const limit : {SIZE_MAX, std::size_t{1'000'000'000}, std::size_t{20}}) {
+            auto gathered = aya::gather(aya::max_concurrency(limit), ids | std::views::transform(fetch));
+            auto const all = co_await std::move(gathered);
+            CHECK(all == ids);
+            auto c = aya::as_completed(aya::max_concurrency(limit), ids | std::views::transform(fetch));
+            int sum = 0;
+            while (auto const h = co_await c.next())
+                sum += h.result();
+            CHECK(sum == 40 * 39 / 2);
+        }
     });
 }

@@ -5,13 +5,15 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <stdexcept>
 #include <utility>
 
 using test::everywhere;
 
 TEST_CASE("bounded_semaphore: counts, and refuses a release too many") {
-    CHECK_THROWS_AS(aya::bounded_semaphore(-1), std::invalid_argument);
+    std::string const refusal = test::refusal<std::invalid_argument>([] { aya::bounded_semaphore const negative(-1); });
+    CHECK(refusal == "aya::bounded_semaphore: the number of permits must not be negative");
     aya::bounded_semaphore s(2);
     CHECK_THROWS_AS(s.release(), aya::invalid_state_error);
     CHECK(s.try_acquire());

@@ -58,6 +58,22 @@ TEST_CASE("context_var: a token takes a change back, once, in its own task, for 
     });
 }
 
+TEST_CASE("context_var: a token that was moved from counts as used") {
+    everywhere([]() -> aya::task<> {
+        aya::context_var<int> a(0);
+        a.set(1);
+        auto token = a.set(5);
+        auto moved = std::move(token);
+        CHECK_THROWS_AS(a.reset(token), aya::invalid_state_error);
+        CHECK(a.get() == 5);
+        token = std::move(moved);
+        CHECK_THROWS_AS(a.reset(moved), aya::invalid_state_error);
+        a.reset(token);
+        CHECK(a.get() == 1);
+        co_return;
+    });
+}
+
 TEST_CASE("context_var: values go when the last task that has them goes") {
     everywhere([]() -> aya::task<> {
         test::census census;

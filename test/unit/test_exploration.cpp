@@ -446,3 +446,13 @@ TEST_CASE("explore: what went wrong is said with the order and the task tree; th
     text = test::refusal<schedule_failure>([&] { explore({}, lost); });
     CHECK(text.find("Task exception was never retrieved: nobody cares") != std::string::npos);
 }
+
+TEST_CASE("explore: what is to be replayed must be an order") {
+    auto const nothing = []() -> aya::task<> { co_return; };
+    for (char const* wrong : {"zzz,,9", "1.", ".1", "1..2", "1,2", "-1", "0x1", " 1", "99999999999999999999999"}) {
+        std::string const refusal = test::refusal<std::invalid_argument>([&] { explore({.replay = wrong}, nothing); });
+        CHECK(refusal.find("replay") != std::string::npos);
+    }
+    CHECK(explore({.replay = "0"}, nothing).schedules == 1);
+    CHECK(explore({.replay = "0.12.3"}, nothing).schedules == 1);
+}

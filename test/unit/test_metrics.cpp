@@ -118,6 +118,12 @@ TEST_CASE("histogram: intervals double from a microsecond") {
     CHECK(aya::time_histogram().quantile(0.5) == 0);
 }
 
+TEST_CASE("traces: more events than there could be are refused") {
+    aya::runtime rt;
+    std::string const refusal = test::refusal<std::invalid_argument>([&] { aya::start_trace(rt, SIZE_MAX); });
+    CHECK(refusal.find("events") != std::string::npos);
+}
+
 TEST_CASE("traces: steps, jobs and spans; nothing without start_trace()") {
     test::on_every_runtime([](aya::runtime& rt) {
         CHECK_THROWS_AS((void)aya::trace_text(rt), aya::invalid_state_error);

@@ -183,6 +183,18 @@ TEST_CASE("task_tree::text: awaited tasks stand below those that wait for them, 
     });
 }
 
+TEST_CASE("task_tree::text: what a terminal would obey is written out") {
+    everywhere([]() -> aya::task<> {
+        auto const t = aya::create_task(test::forever(), {.name = "a\x1b[2Jb\nc\xc2\x9b\x7f\xc3\xa4"});
+        co_await settle();
+        std::string const text = aya::capture_tasks().text();
+        CHECK(contains(text, "a\\x1b[2Jb\\x0ac\\xc2\\x9b\\x7f\xc3\xa4 (#"));
+        t.cancel();
+        std::vector<aya::task_handle<>> all{t};
+        (void)co_await aya::wait(std::move(all));
+    });
+}
+
 TEST_CASE("task_tree: a chain of awaits of any depth is written, with margins that end") {
     aya::task_tree tree;
     for (std::uint64_t i = 1; i <= 100'000; ++i) {

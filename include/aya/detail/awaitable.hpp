@@ -18,6 +18,10 @@ inline constexpr bool is_handle = false;
 template <class T>
 inline constexpr bool is_handle<task_handle<T>> = true;
 
+/// Awaiting it only waits for what runs already; see wait_for().
+template <class T>
+inline constexpr bool starts_nothing = is_handle<T>;
+
 /// gather(...), q.get(), sleep(1s) and their like: awaitable at once, and convertible to a task for those who want to schedule it.
 template <class T>
 concept operation = requires { typename T::operation_result; };

@@ -35,8 +35,13 @@ public:
     };
 
     /// With the owner's reference.
-    static completion_stream* create(std::size_t places) { return new completion_stream(places); }
-    /// The owner leaves: nothing is watched any more, and who still waits gets nothing.
+    static completion_stream* create() { return new completion_stream; }
+    /// So many more places.
+    void grow(std::size_t places);
+    [[nodiscard]] std::size_t places() const noexcept { return newest_ == nullptr ? 0 : newest_->first + newest_->size; }
+    /// What the watched tasks use: it is let go when the owner has left and the last one has ended.
+    void keep(std::shared_ptr<void> used) noexcept { kept_ = std::move(used); }
+    /// The owner leaves: nothing is given out any more, and who still waits gets nothing.
     void close() noexcept;
 
     /// Puts a task in a place that is free: never used, or given out by next().
@@ -45,14 +50,15 @@ public:
     void arm(scheduler& home, time_point deadline);
     /// Cancels what is watched and not done. For a stream with one consumer, which calls this.
     void cancel_all();
-    /// What is watched will report no exception.
-    void mark_all_retrieved() noexcept;
+    /// What is watched will report no exception, whenever it fails.
+    void answer_for_all() noexcept;
 
 private:
     struct member final : completion {
         member() noexcept : completion(&notified) {}
 
         completion_stream* owner = nullptr;
+        std::size_t place = 0;
         state_reference task;       // until it is given out
         member* following = nullptr; // among those that ended; under the lock
     };
@@ -61,8 +67,25 @@ private:
         completion_stream* owner;
     };
 
-    explicit completion_stream(std::size_t places);
+    /// Members stay where they are; the older blocks are half as large, or smaller.
+    struct block {
+        block(std::size_t begin, std::size_t count) : first(begin), size(count), members(std::make_unique<member[]>(count)) {}
+
+        std::size_t const first;
+        std::size_t const size;
+        std::unique_ptr<member[]> const members;
+        std::unique_ptr<block> older;
+    };
+
+    completion_stream() = default;
     ~completion_stream() = default;
+
+    template <class F>
+    void for_each_member(F f) const {
+        for (block const* b = newest_.get(); b != nullptr; b = b->older.get())
+            for (std::size_t i = 0; i < b->size; ++i)
+                f(b->members[i]);
+    }
 
     void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); } // whoever adds one holds one
     void release() noexcept;
@@ -80,16 +103,24 @@ private:
     std::size_t left_ = 0; // watched and not given out
     bool expired_ = false;
     deadline_timer timer_{*this};
-    std::size_t const places_;
-    std::unique_ptr<member[]> const members_;
+    std::unique_ptr<block> newest_; // only the owner changes it, under the lock, and so may read it without
+    std::shared_ptr<void> kept_;
 };
 
 class [[nodiscard]] completion_stream::next_awaiter : public waiter {
 public:
     explicit next_awaiter(completion_stream& s) noexcept : stream_(&s) { s.add_reference(); }
-    ~next_awaiter() { stream_->release(); }
+    next_awaiter(next_awaiter&& unawaited) noexcept
+        : waiter(std::move(unawaited)), stream_(std::exchange(unawaited.stream_, nullptr)) {}
+    ~next_awaiter() {
+        if (stream_ != nullptr)
+            stream_->release();
+    }
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) noexcept {
         h.promise().where = where;

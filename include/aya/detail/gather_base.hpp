@@ -5,6 +5,7 @@
 #include <aya/detail/awaitable.hpp>
 #include <aya/detail/fan_in.hpp>
 #include <aya/detail/fork.hpp>
+#include <aya/detail/single_use.hpp>
 #include <aya/outcome.hpp>
 
 #include <concepts>
@@ -36,14 +37,16 @@ constexpr fork_shape shape_of(void (*destroy)(fork_node&) noexcept) noexcept {
 /// loop, each is scheduled like any other task. Destroying it before the end leaves the tasks running.
 class gather_base {
 public:
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        if (!use_.spend()) [[unlikely]]
+            refuse_await();
+        return false;
+    }
 
 protected:
     gather_base() = default;
-    gather_base(gather_base&& unawaited) noexcept : forks_(unawaited.forks_), block_(unawaited.block_) {
-        unawaited.forks_ = nullptr;
-        unawaited.block_ = nullptr;
-    }
+    gather_base(gather_base&& unawaited) noexcept
+        : forks_(std::exchange(unawaited.forks_, nullptr)), block_(std::exchange(unawaited.block_, nullptr)), use_(std::move(unawaited.use_)) {}
     ~gather_base() = default; // with leave()
 
     /// Before its end. True when it was forked.
@@ -70,6 +73,7 @@ protected:
         drop_forks(0);
         throw_invalid_state("aya::gather: a task is empty or was awaited already");
     }
+    [[noreturn]] static void refuse_await() { throw_invalid_state("aya::gather: awaited after it was moved from or awaited already"); }
     template <class T>
     static void require_full(task<T> const& t) {
         if (!t) [[unlikely]]
@@ -110,7 +114,7 @@ protected:
 
     /// The result of part `i`: moved when the gather made the task, copied when the caller has handles to it.
     template <class T, bool Own>
-    auto value(std::size_t i, fork_shape const& shape) {
+    std::conditional_t<std::is_void_v<T>, unit, T> value(std::size_t i, fork_shape const& shape) {
         if constexpr (std::is_void_v<T>) {
             return unit{};
         } else {
@@ -131,13 +135,14 @@ protected:
             error = forked(i, shape).error;
         else if (block_->task(i).how() != ending::returned)
             error = block_->task(i).error();
-        return error ? outcome<T>(std::move(error)) : outcome<T>(value<T, Own>(i, shape));
+        return error ? outcome<T>::from_exception(std::move(error)) : outcome<T>(value<T, Own>(i, shape));
     }
 
 private:
     forked_child& forked(std::size_t i, fork_shape const& shape) noexcept { return *static_cast<forked_child*>(forks_->place(i, shape)); }
 
     fan_in* block_ = nullptr;
+    single_use use_;
 };
 
 } // namespace aya::inline v1::detail

@@ -104,7 +104,11 @@ public:
 
     [[nodiscard]] awaited_process_job& job() noexcept { return *job_; }
 
-    bool await_ready() const noexcept { return job_->error != nullptr; } // the arguments could not be encoded
+    bool await_ready() const {
+        if (job_ == nullptr) [[unlikely]]
+            throw_invalid_state("aya::process_pool: awaited after it was moved from");
+        return job_->error != nullptr; // the arguments could not be encoded
+    }
     template <task_promise Promise>
     void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

@@ -18,7 +18,10 @@ public:
 
     put_awaiter(basic_queue& q, T&& item) noexcept : queue_(&q), item_(std::move(item)) {}
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         if (store_now())
@@ -103,7 +106,10 @@ public:
 
     explicit get_awaiter(basic_queue& q) noexcept : queue_(&q) {}
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         if (take_now())

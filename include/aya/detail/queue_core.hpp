@@ -21,6 +21,8 @@ public:
     bool reserved = false; // a place is kept for it; written by who woke it
 
 protected:
+    putter() = default;
+    putter(putter&&) noexcept = default;
     ~putter() = default;
 };
 
@@ -85,7 +87,10 @@ public:
 
     explicit join_queue_awaiter(queue_core& q) noexcept : queue_(&q) {}
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

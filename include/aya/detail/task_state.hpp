@@ -139,10 +139,15 @@ public:
 
     /// Somebody else answers for the exception, whatever comes.
     void mark_spoken_for() noexcept { end_flags_ |= spoken_for; }
-    void mark_retrieved() noexcept { retrieved_.store(true, std::memory_order_relaxed); } // a flag for reports only
+    /// For a done task: somebody has asked for its exception. Relaxed, here and below: flags for reports only.
+    void mark_retrieved() noexcept { retrieved_.store(retrieved, std::memory_order_relaxed); }
+    /// The same for one that may still run: the exception of a later failure counts anew.
+    void mark_asked() noexcept { retrieved_.fetch_or(retrieved, std::memory_order_relaxed); }
+    /// Nobody will ask for its exception, and that is right, however it ends. Any thread that holds a reference.
+    void answer_for() noexcept { retrieved_.fetch_or(answered_for, std::memory_order_relaxed); }
     /// For a done task: whether its exception is still to be reported.
     [[nodiscard]] bool unretrieved() const noexcept {
-        return how() == ending::failed && !retrieved_.load(std::memory_order_relaxed);
+        return how() == ending::failed && retrieved_.load(std::memory_order_relaxed) == 0;
     }
 
     [[nodiscard]] std::string name() const;
@@ -203,6 +208,9 @@ private:
     static constexpr std::uint8_t spoken_for = 2; // somebody answers for its exception
     static constexpr std::uint8_t forked = 4;     // a group's child
 
+    static constexpr std::uint8_t retrieved = 1; // in retrieved_
+    static constexpr std::uint8_t answered_for = 2;
+
     static constexpr std::uint64_t phase_mask = 3;
     static constexpr std::uint64_t locked_bit = 4;
     static constexpr std::uint64_t must_cancel_bit = 8;
@@ -245,7 +253,7 @@ private:
 
     std::atomic<std::uint64_t> word_{0};
     std::atomic<std::uint32_t> references_{2}; // the scheduler's and the first handle's
-    std::atomic<bool> retrieved_{false};
+    std::atomic<std::uint8_t> retrieved_{0};
     ending ending_ = ending::none;
     bool registered_; // under the lock bit, once the task is published
     std::uint8_t end_flags_ = 0; // the running task's own

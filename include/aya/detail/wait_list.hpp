@@ -3,11 +3,13 @@
 #pragma once
 
 #include <aya/detail/promise.hpp>
+#include <aya/detail/single_use.hpp>
 #include <aya/detail/spin_lock.hpp>
 #include <aya/detail/task_state.hpp>
 
 #include <atomic>
 #include <coroutine>
+#include <utility>
 
 namespace aya::inline v1::detail {
 
@@ -22,8 +24,14 @@ public:
     [[nodiscard]] task_state& task() const noexcept { return *task_; }
 
 protected:
-    waiter(waiter&&) noexcept {} // until it waits
+    waiter(waiter&& unawaited) noexcept : use_(std::move(unawaited.use_)) {}
     ~waiter() = default;
+
+    /// First in await_ready(). Throws invalid_state_error when it was awaited already, or moved from.
+    void begin_await() {
+        if (!use_.spend()) [[unlikely]]
+            refuse_await();
+    }
 
     /// Links behind `list` and suspends. The lock is held, and released here. The coroutine stays suspended in any case.
     void suspend_on(wait_list& list, task_state& task, std::coroutine_handle<> resume_point) noexcept;
@@ -47,6 +55,8 @@ protected:
 private:
     friend wait_list;
 
+    [[noreturn]] void refuse_await() const;
+
     // `assured`: it has been claimed, and waits on without competition for what the list gives it; see wait_list::adopt().
     enum class claim : unsigned char { none, waker, canceller, assured };
 
@@ -55,6 +65,7 @@ private:
     wait_list* list_ = nullptr;
     task_state* task_ = nullptr;
     std::atomic<claim> claim_{claim::none};
+    single_use use_;
 };
 
 class wait_list {

@@ -63,7 +63,10 @@ public:
 
     explicit wait_awaiter(barrier& b) noexcept : barrier_(&b) {}
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <detail::task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

@@ -17,7 +17,7 @@ public:
 
     /// Throws std::invalid_argument for a negative number.
     explicit bounded_semaphore(std::ptrdiff_t permits = 1)
-        : permits_(permits), limit_(static_cast<std::size_t>(permits)) {}
+        : permits_(checked(permits)), limit_(static_cast<std::size_t>(permits)) {}
 
     /// `auto permit = co_await s.acquire();` As semaphore::acquire().
     acquire_awaiter acquire() noexcept;
@@ -33,6 +33,12 @@ public:
     [[nodiscard]] bool locked() const noexcept { return permits_.locked(); }
 
 private:
+    static std::ptrdiff_t checked(std::ptrdiff_t permits) {
+        if (permits < 0)
+            detail::throw_invalid_argument("aya::bounded_semaphore: the number of permits must not be negative");
+        return permits;
+    }
+
     semaphore permits_;
     std::size_t limit_;
 };

@@ -54,9 +54,14 @@ private:
 
 class [[nodiscard]] condition_variable::wait_awaiter final : public detail::waiter {
 public:
+    using operation_result = void;
+
     explicit wait_awaiter(condition_variable& c) noexcept : condition_(&c) {}
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() {
+        begin_await();
+        return false;
+    }
     template <detail::task_promise Promise>
     void await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

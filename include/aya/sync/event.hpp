@@ -38,7 +38,10 @@ public:
 
     explicit wait_awaiter(event& e) noexcept : event_(&e) {}
 
-    bool await_ready() const noexcept { return event_->is_set(); }
+    bool await_ready() {
+        begin_await();
+        return event_->is_set();
+    }
     template <detail::task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

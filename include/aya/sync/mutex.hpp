@@ -90,7 +90,10 @@ public:
 
     explicit lock_awaiter(mutex& m) noexcept : mutex_(&m) {}
 
-    bool await_ready() noexcept { return mutex_->try_lock(); }
+    bool await_ready() {
+        begin_await();
+        return mutex_->try_lock();
+    }
     template <detail::task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;

@@ -89,7 +89,10 @@ public:
 
     explicit acquire_awaiter(semaphore& s) noexcept : semaphore_(&s) {}
 
-    bool await_ready() noexcept { return semaphore_->try_acquire(); }
+    bool await_ready() {
+        begin_await();
+        return semaphore_->try_acquire();
+    }
     template <detail::task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
         h.promise().where = where;
