@@ -117,6 +117,7 @@ public:
             std::size_t const place = free_.back();
             starting(place);
             task_handle<result> const h = to_handle(*home_, part(static_cast<part&&>(*at_)));
+            handle_access::require_within(*home_, h, "aya::max_concurrency");
             free_.pop_back();
             stream_->watch(place, handle_access::share(h));
             ++at_;

@@ -182,6 +182,9 @@ TEST_CASE("wrong use: a task of another runtime") {
             CHECK(awaited);
             bool const gathered = co_await test::throws<std::invalid_argument>(gather_one(h));
             CHECK(gathered);
+            std::vector<aya::task_handle<>> const among{h};
+            bool const bounded = co_await test::throws<std::invalid_argument>(aya::gather(aya::max_concurrency{2}, among));
+            CHECK(bounded);
         }, foreign);
         CHECK_THROWS_AS(rt.wait(foreign), std::invalid_argument);
     });
