@@ -4,7 +4,6 @@
 // wake-up, between the wake-up and the resume, and after it. On several workers the points are met by chance. Each time the subject
 // ends cancelled, and nothing is lost: permits, items, the exclusion, the other tasks.
 #include "support/harness.hpp"
-#include "support/shortage.hpp"
 
 #include <aya/aya.hpp>
 
@@ -490,39 +489,3 @@ TEST_CASE("E07: cancelled at every point of calls in threads") { play<calls>(); 
 TEST_CASE("E07: cancelled at every point of a generator") { play<generators>(); }
 TEST_CASE("E07: cancelled at every point around a future") { play<futures>(); }
 TEST_CASE("E07: cancelled at every point of retries") { play<retries>(); }
-
-TEST_CASE("E07: cancelled just before what it awaits ends, which happens while the request is on its way") {
-    aya::runtime rt(test::kind{1}.options());
-    std::atomic<bool> go{false}, waiting{false};
-    std::atomic<int> turns{0};
-    aya::event never;
-    auto leaf = [&]() -> aya::task<> {
-        while (!go.load()) {
-            if (waiting.load())
-                turns.fetch_add(1);
-            co_await aya::yield();
-        }
-    };
-    auto top = [&](aya::task_handle<> below) -> aya::task<> {
-        waiting.store(true);
-        co_await below;
-        co_await never.wait(); // where the request has to be found
-    };
-    auto const inner = rt.spawn(leaf);
-    auto const outer = rt.spawn(top, inner);
-    CHECK(test::eventually_outside([&] { return turns.load() > 2; }));
-    bool ended = false;
-    // The request takes memory to go on to `inner`.
-    test::next_allocation::calls([&] {
-        go.store(true);
-        ended = test::eventually_outside([&] { return inner.done(); });
-    });
-    CHECK(outer.cancel());
-    CHECK_FALSE(test::next_allocation::is_to_come());
-    CHECK(ended);
-    CHECK(test::eventually_outside([&] { return outer.done(); }, std::chrono::seconds(20)));
-    never.set();
-    rt.wait(outer);
-    CHECK(outer.cancelled());
-    CHECK_FALSE(inner.cancelled());
-}
