@@ -146,7 +146,9 @@ class Generator:
             self.weights[other] = 3 * self.WEIGHTS[other]
         which, ops = r.randrange(self.locks), []
         for _ in range(r.randint(2, 5)):
-            inner = scope.task(self.new_actor())
+            if (actor := self.new_actor()) is None:
+                break
+            inner = scope.task(actor)
             body = [self.named("sleep", inner)] if r.random() < 0.5 else []
             for _ in range(r.choice([1, 1, 2])):
                 body.append(self.named(name, inner))
@@ -158,8 +160,8 @@ class Generator:
             self.ids += 1
             ops.append(Op("spawn", self.ids, [inner.actor], [body + self.body(inner, r.randint(0, 2))]))
             scope.awaitable.append(inner.actor)
-        if name == "cwait" and r.random() < 0.7:
-            inner = scope.task(self.new_actor())
+        if name == "cwait" and r.random() < 0.7 and (actor := self.new_actor()) is not None:
+            inner = scope.task(actor)
             body = [self.named(one, inner) for one in r.choice([("sleep", "notify"), ("sleep", "notify", "sleep", "notify")])]
             for op in body[1::2]:
                 op.args[0] = which
