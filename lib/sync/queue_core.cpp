@@ -27,11 +27,6 @@ task_state& queue_core::self_of(task_pointer child) {
     }
 }
 
-std::size_t queue_core::unfinished() noexcept {
-    std::lock_guard const hold(mutex);
-    return unfinished_;
-}
-
 bool join_queue_awaiter::suspend(task_state& task, std::coroutine_handle<> h) noexcept {
     queue_->mutex.lock();
     if (queue_->unfinished_ == 0) {

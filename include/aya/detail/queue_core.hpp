@@ -65,7 +65,6 @@ public:
     // Without it.
     void task_done();
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    [[nodiscard]] std::size_t unfinished() noexcept;
 
     // Under the lock.
     bool shut_down = false;
