@@ -150,22 +150,22 @@ class AsCompleted:
     """AC1, AC2: tasks that have ended already come first, in the order of the arguments, where asyncio has a set. AC4: what 3.13 does."""
 
     def __init__(self, some, timeout):
-        self.todo, self.ended = list(dict.fromkeys(some)), asyncio.Queue()
-        self.left = len(self.todo)
-        if self.todo and timeout is not None:
+        self.awaited, self.ended = list(dict.fromkeys(some)), asyncio.Queue()
+        self.left = len(self.awaited)
+        if self.awaited and timeout is not None:
             asyncio.get_running_loop().call_later(timeout, self._expire)
-        for task in list(self.todo):
+        for task in list(self.awaited):
             task.add_done_callback(self._end)
 
     def _expire(self):
-        for task in self.todo:
+        for task in self.awaited:
             task.remove_done_callback(self._end)
             self.ended.put_nowait(None)
-        self.todo.clear()
+        self.awaited.clear()
 
     def _end(self, task):
-        if task in self.todo:
-            self.todo.remove(task)
+        if task in self.awaited:
+            self.awaited.remove(task)
             self.ended.put_nowait(task)
 
     def __aiter__(self):
