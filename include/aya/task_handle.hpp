@@ -52,7 +52,8 @@ public:
     [[nodiscard]] bool cancelled() const noexcept { return done() && state_->how() == ending::cancelled; }
 
     /// Asks the task to stop: cancelled_error is thrown at its current suspension, or at its next one if it runs. What it awaits is
-    /// cancelled first. False when the task is done already. Only a request: the task may clean up, or ignore it.
+    /// cancelled first. False when the task is done already, or ends before the request reaches it. Only a request: the task may clean up, or
+    /// ignore it.
     /// Any thread. Mirrors Task.cancel().
     bool cancel(std::string_view message = {}) const { return checked().cancel(message); }
     /// Takes one request back and returns how many are left; the last one withdraws a cancellation that was not delivered yet.

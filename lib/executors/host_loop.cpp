@@ -26,7 +26,6 @@ std::size_t runtime_core::drive(char const* what, std::optional<time_point> unti
     require_host(what);
     waiting_thread me(*this, true); // for stop(), and for fatal errors
     me.for_a_task = false;
-    clock_.waiting.fetch_add(1);
     {
         std::lock_guard const guard(waiting_mutex_);
         me.link();
@@ -36,8 +35,6 @@ std::size_t runtime_core::drive(char const* what, std::optional<time_point> unti
     {
         std::lock_guard const guard(waiting_mutex_);
         me.unlink();
-        if (!me.told.load())
-            clock_.waiting.fetch_sub(1);
         error = me.end_of_run;
     }
     if (error != nullptr)

@@ -94,11 +94,8 @@ std::exception_ptr runtime_core::wait_for_either(task_state& t, bool end_of_run)
     if (pool_ != nullptr)
         pool_->require_worker();
     waiting_thread me(*this, end_of_run);
-    clock_.waiting.fetch_add(1);
-    if (!t.add_completion(me)) {
-        clock_.waiting.fetch_sub(1);
+    if (!t.add_completion(me))
         return nullptr;
-    }
     {
         std::lock_guard const guard(waiting_mutex_);
         me.link();
@@ -108,7 +105,6 @@ std::exception_ptr runtime_core::wait_for_either(task_state& t, bool end_of_run)
 
 void runtime_core::run_to_end(task_state& t) {
     waiting_thread me(*this, true);
-    clock_.waiting.fetch_add(1);
     (void)t.add_completion(me); // it has not begun
     {
         std::lock_guard const guard(waiting_mutex_);

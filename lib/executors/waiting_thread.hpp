@@ -19,26 +19,35 @@ struct runtime_core::waiting_thread final : completion {
         self.tell();
     }
     void tell() noexcept {
-        if (!told.exchange(true))
+        if (!told.exchange(true) && linked)
             core->clock_.waiting.fetch_sub(1);
         if (core->loop_ != nullptr)
             core->loop_->wake();
         changed.notify_one();
     }
 
-    // Both under waiting_mutex_.
-    void link() noexcept { next = std::exchange(core->waiting_, this); }
+    // All three under waiting_mutex_. A thread that was told already is not counted as waiting: virtual time would go on though its task is done.
+    void link() noexcept {
+        next = std::exchange(core->waiting_, this);
+        linked = true;
+        if (!told.load())
+            core->clock_.waiting.fetch_add(1);
+    }
     void unlink() noexcept {
         waiting_thread** place = &core->waiting_;
         while (*place != this)
             place = &(*place)->next;
         *place = next;
+        linked = false;
+        if (!told.load())
+            core->clock_.waiting.fetch_sub(1);
     }
 
     runtime_core* core;
     bool wants_end_of_run;
     bool for_a_task = true;
     waiting_thread* next = nullptr;
+    bool linked = false;
     bool task_done = false;
     std::exception_ptr end_of_run;
     bool by_fatal_error = false; // then it counts even if the task is done meanwhile

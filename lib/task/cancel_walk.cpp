@@ -93,7 +93,10 @@ bool cancel_walk::run(task_state& t) {
         return false;
     for_scope_ = false;
     visit_forwarded();
-    return true;
+    if (!too_late_)
+        return true;
+    (void)t.uncancel(); // nobody will find it
+    return false;
 }
 
 bool cancel_walk::closes_circle(task_state& t, std::size_t depth) noexcept {
@@ -126,12 +129,17 @@ void cancel_walk::visit_forwarded() {
 }
 
 // A target that ended since it was put on the walk has woken the task that waited for it, or is about to: that one is asked again, so that
-// the request is not lost. If it has ended too, the one that waited for that, and so on. They were counted the first time.
+// the request is not lost. If it has ended too, the one that waited for that, and so on, up to the first task: then the request has come too
+// late. They were counted the first time.
 void cancel_walk::ask_again(state_reference waiting) {
     for (;;) {
         --depth_;
-        if (!waiting || request(*waiting, false) || path_.empty())
+        if (!waiting || request(*waiting, false))
             return;
+        if (path_.empty()) {
+            too_late_ = true;
+            return;
+        }
         waiting = std::move(path_.back());
         path_.pop_back();
     }

@@ -28,7 +28,7 @@ public:
     /// request ends then instead, which undoes the deadlock.
     [[nodiscard]] bool in_circle() const noexcept { return in_circle_; }
 
-    /// Requests cancellation of `t` and of what it waits for. False if `t` is done already.
+    /// Requests cancellation of `t` and of what it waits for. False if `t` is done already, or ends before the request has found a place.
     bool run(task_state& t);
 
     /// The request that was pending when `t` began to wait on `s`: to where it waits, if it still does.
@@ -58,6 +58,7 @@ private:
     task_state* checkpoint_ = nullptr;
     std::size_t checkpoint_depth_ = 0;
     bool in_circle_ = false;
+    bool too_late_ = false; // the first task has ended under way
 };
 
 } // namespace aya::inline v1::detail

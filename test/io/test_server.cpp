@@ -92,8 +92,7 @@ TEST_CASE("server: abort_clients ends connections whose handlers have ended") {
 TEST_CASE("server: serve_forever ends when the server is closed, and does not begin after") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         auto server = co_await io::start_server(nothing, "127.0.0.1", 0);
-        auto serving = aya::create_task(server.serve_forever());
-        co_await aya::yield();
+        auto serving = aya::create_task(server.serve_forever(), {.eager_start = true}); // it serves before the next line
         server.close();
         CHECK(co_await test::throws<aya::cancelled_error>(aya::wait_for(serving, 30s)));
         CHECK(co_await test::throws<aya::invalid_state_error>(server.serve_forever()));

@@ -257,6 +257,25 @@ TEST_CASE("runtime_options: timers, virtual time and the end are the same with l
     }
 }
 
+TEST_CASE("runtime_options: virtual time stands still for a thread that waits for what has ended") {
+    for (std::size_t const workers : {0U, 1U, 2U, 8U}) {
+        aya::runtime_options options = test::kind{workers}.options();
+        options.virtual_time = true;
+        aya::runtime rt(options);
+        auto body = []() -> aya::task<> {
+            (void)aya::call_later(1h, [] {});
+            co_return;
+        };
+        auto const ended = rt.spawn(body);
+        rt.wait(ended);
+        // Long enough for an idle worker to look at the clock again and again.
+        auto const begin = std::chrono::steady_clock::now();
+        while (std::chrono::steady_clock::now() - begin < 50ms)
+            rt.wait(ended);
+        CHECK(rt.metrics().timers == 1);
+    }
+}
+
 TEST_CASE("runtime_options: a dump_signal that cannot be handled is refused") {
     aya::runtime_options options;
     for (int const bad : {-1, SIGKILL, SIGSTOP, 1000}) {
