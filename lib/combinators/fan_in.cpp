@@ -205,10 +205,14 @@ void fan_in::finish_wait() {
     if (late_cancel || (cancelled_ && !gathers()))
         waiter_->throw_cancelled();
     if (cancelled_ && culprit_ == nullptr)
-        throw cancelled_error(message_ == nullptr ? std::string() : std::move(*message_));
+        throw_cancellation();
     if (culprit_ != nullptr)
-        std::rethrow_exception(culprit_->error());
+        throw_failure();
 }
+
+// What is rare stands in functions of its own: the other one needs no stack frame for it.
+[[gnu::noinline]] void fan_in::throw_cancellation() { throw cancelled_error(message_ == nullptr ? std::string() : std::move(*message_)); }
+[[gnu::noinline]] void fan_in::throw_failure() { std::rethrow_exception(culprit_->error()); }
 
 void fan_in::stop_watching() noexcept {
     for (std::size_t i = 0; i < size_; ++i)

@@ -18,17 +18,21 @@ void enter_thread(thread_context& context) noexcept {
 }
 void leave_thread() noexcept { current_thread = nullptr; }
 
-scheduler& this_scheduler(char const* what) {
-    thread_context const* const context = this_thread();
+[[noreturn, gnu::noinline]] static void throw_nothing_runs(char const* caller, char const* missing) {
+    throw invalid_state_error(fmt::format("{}: no {} runs on this thread", caller, missing));
+}
+
+[[gnu::noinline]] scheduler& this_scheduler(char const* what) {
+    thread_context const* const context = current_thread;
     if (context == nullptr) [[unlikely]]
-        throw invalid_state_error(fmt::format("{}: no runtime runs on this thread", what));
+        throw_nothing_runs(what, "runtime");
     return *context->home;
 }
 
-task_state& this_task(char const* what) {
-    thread_context const* const context = this_thread();
+[[gnu::noinline]] task_state& this_task(char const* what) {
+    thread_context const* const context = current_thread;
     if (context == nullptr || !context->current) [[unlikely]]
-        throw invalid_state_error(fmt::format("{}: no task runs on this thread", what));
+        throw_nothing_runs(what, "task");
     return *context->current;
 }
 

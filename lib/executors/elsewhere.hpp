@@ -19,7 +19,7 @@ class elsewhere final : public scheduler, public frame_allocated {
 public:
     /// With one reference, the caller's. Each task that runs here, or did, holds another.
     elsewhere(scheduler& base, std::shared_ptr<executor_base> e) noexcept
-        : scheduler(base.owner(), base.debug(), base), executor_(std::move(e)) {}
+        : scheduler(base), executor_(std::move(e)) {}
 
     void schedule(ready& r) noexcept override;
     void fork(ready& chain) noexcept override;
@@ -27,7 +27,6 @@ public:
     [[nodiscard]] time_point now() const noexcept override { return base().now(); }
     [[nodiscard]] bool is_over(time_point t) const noexcept override { return base().is_over(t); }
     [[nodiscard]] timer_queue& timers() noexcept override { return base().timers(); }
-    [[nodiscard]] task_registry& registry() noexcept override { return base().registry(); }
 
     [[nodiscard]] std::shared_ptr<executor_base> const& executor() const noexcept { return executor_; }
 

@@ -25,7 +25,7 @@ struct clock_source;
 class event_loop final : public scheduler {
 public:
     event_loop(runtime_core& owner, bool debug, clock_source& clock)
-        : scheduler(owner, debug), clock_(clock), registry_(1) {
+        : scheduler(owner, debug, registry_), clock_(clock), registry_(1) {
         context_.home = this;
     }
     ~event_loop();
@@ -37,7 +37,6 @@ public:
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] bool is_over(time_point t) const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override { return timers_; }
-    [[nodiscard]] task_registry& registry() noexcept override { return registry_; }
 
     /// Runs on the calling thread until `done` is set, by a task or another thread that then calls wake().
     void run_until(std::atomic<bool> const& done) noexcept;

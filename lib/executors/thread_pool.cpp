@@ -32,7 +32,7 @@ constexpr duration theft_cost = std::chrono::nanoseconds(1500);
 } // namespace
 
 thread_pool::thread_pool(runtime_core& owner, bool debug, std::size_t workers, bool lazy, thread_setup const& setup, clock_source& clock)
-    : scheduler(owner, debug), clock_(clock), setup_(setup), lazy_(lazy), registry_(workers), idle_(static_cast<std::uint32_t>(workers)) {
+    : scheduler(owner, debug, registry_), clock_(clock), setup_(setup), lazy_(lazy), registry_(workers), idle_(static_cast<std::uint32_t>(workers)) {
     for (std::size_t i = 0; i < workers; ++i) {
         auto w = std::make_unique<worker>(workers > 1, idle_);
         w->home = this;

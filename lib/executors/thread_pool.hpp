@@ -42,7 +42,6 @@ public:
     [[nodiscard]] time_point now() const noexcept override;
     [[nodiscard]] bool is_over(time_point t) const noexcept override;
     [[nodiscard]] timer_queue& timers() noexcept override;
-    [[nodiscard]] task_registry& registry() noexcept override { return registry_; }
 
     [[nodiscard]] std::size_t worker_count() const noexcept { return workers_.size(); }
 

@@ -181,10 +181,15 @@ std::coroutine_handle<> fork_node::after_call_for_help(thread_context& here, for
 bool fork_node::may_start(forked_child& c) noexcept {
     if (requests_since(baseline_) == baseline_) [[likely]]
         return true;
+    refuse(c);
+    return false;
+}
+
+// What is rare stands in functions of its own, here and below: the others need no stack frame for it.
+[[gnu::noinline]] void fork_node::refuse(forked_child& c) noexcept {
     current_thread->current = {};
     c.frame.destroy();
     c.error = cancellation();
-    return false;
 }
 
 // The nearest node, from this one up, whose parent has left it behind; or else the root. Under the root's lock: a parent takes it to leave,
@@ -336,18 +341,21 @@ void fork_node::finish_wait_slowly() {
     if (forked_child* const c = parent_.child()) {
         std::uint32_t const cancels = c->node->requests_since(c->cancels_seen);
         if (std::exchange(c->cancels_seen, cancels) != cancels && culprit_ == nullptr)
-            std::rethrow_exception(cancellation());
+            throw_cancellation();
     } else {
         // A request that came after the end overrides it; one that came before yields to the first failure.
         bool const late = parent_->end_wait();
         if (late)
             parent_->throw_cancelled();
         if (rare_.cancels.load() != 0 && culprit_ == nullptr)
-            std::rethrow_exception(cancellation());
+            throw_cancellation();
     }
     if (culprit_ != nullptr)
-        std::rethrow_exception(culprit_->error);
+        throw_failure();
 }
+
+[[gnu::noinline]] void fork_node::throw_cancellation() { std::rethrow_exception(cancellation()); }
+[[gnu::noinline]] void fork_node::throw_failure() { std::rethrow_exception(culprit_->error); }
 
 void fork_node::leave_slowly() noexcept {
     // Acquire: what the children did is over. Exactly the parent's unit: nobody else knows the node.

@@ -105,14 +105,10 @@ task_state::~task_state() {
     delete details_;
 }
 
-void task_state::release() noexcept {
-    // Acquire: the last one sees what all others did. Nobody can make the only reference more, so it needs no locked instruction.
-    // Release: what this holder did to the task happens before its end.
-    if (references_.load(std::memory_order_acquire) != 1 && references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
-        return;
+void task_state::end_life() noexcept {
     if (error_)
         no_longer_current(); // neither for the report's handler nor for the exception's destructor
-    if (ending_ == ending::failed && retrieved_.load(std::memory_order_relaxed) == 0) // ordered by the decrement above
+    if (ending_ == ending::failed && retrieved_.load(std::memory_order_relaxed) == 0) // ordered by the last decrement
         report_unretrieved();
     delete this;
 }
@@ -381,14 +377,19 @@ void task_state::run_first(ready& r) noexcept {
     t.begin_first_step();
 }
 
+// What is rare stands in functions of its own, here and at the end: the others need no stack frame for it.
+
 void task_state::begin_first_step() noexcept {
-    if (take_pending_cancel()) [[unlikely]] {
-        resume_point_.destroy();
-        error_ = std::make_exception_ptr(cancelled_error(take_cancel_message()));
-        finish(ending::cancelled);
-        return;
-    }
-    run_step(*current_thread, *this, resume_point_);
+    if (take_pending_cancel()) [[unlikely]]
+        end_unbegun();
+    else
+        run_step(*current_thread, *this, resume_point_);
+}
+
+[[gnu::noinline]] void task_state::end_unbegun() noexcept {
+    resume_point_.destroy();
+    error_ = std::make_exception_ptr(cancelled_error(take_cancel_message()));
+    finish(ending::cancelled);
 }
 
 bool task_state::start_eagerly() noexcept {
@@ -415,17 +416,25 @@ void task_state::finish(ending how) noexcept {
     std::uint64_t word = lock();
     if (registered_)
         home().registry().remove(*this);
+    if (how != ending::returned || (word & must_cancel_bit) != 0) [[unlikely]]
+        how = end_otherwise(how, word, delivered);
+    ending_ = how;
+    count(how == ending::returned ? counted::returned : how == ending::failed ? counted::failed : counted::cancelled, 1);
+    publish_end(word);
+    release();
+}
+
+// With the lock held. Gives what the end comes to.
+[[gnu::noinline]] ending task_state::end_otherwise(ending how, std::uint64_t word, bool delivered) noexcept {
     if (how == ending::returned && (word & must_cancel_bit) != 0) {
         // Asked to stop after its last suspension: the result is dropped, as asyncio does it.
         how = ending::cancelled;
         error_ = std::make_exception_ptr(
             cancelled_error(details_ == nullptr ? std::string() : std::move(details_->cancel_message)));
     }
-    ending_ = how;
-    count(how == ending::returned ? counted::returned : how == ending::failed ? counted::failed : counted::cancelled, 1);
-    if (how != ending::returned && registered_) [[unlikely]]
+    if (registered_)
         home().registry().count_end(how);
-    if (how == ending::failed) [[unlikely]] {
+    if (how == ending::failed) {
         // Relaxed: published with `done`. A cancel() request has silenced the report (as in asyncio), but not of what comes after it.
         retrieved_.fetch_and(answered_for, std::memory_order_relaxed);
         if (delivered || (end_flags_ & spoken_for) != 0)
@@ -436,8 +445,7 @@ void task_state::finish(ending how) noexcept {
         } catch (std::bad_alloc const&) {
         }
     }
-    publish_end(word);
-    release();
+    return how;
 }
 
 // With the lock held; releases it.

@@ -72,6 +72,8 @@ private:
     }
     verdict request_cancel(cancel_walk& walk) noexcept override;
     void describe(wait_description& d) const noexcept override;
+    [[noreturn]] void throw_cancellation();
+    [[noreturn]] void throw_failure();
     [[nodiscard]] bool ends_early(task_state const& t) const noexcept;
     [[nodiscard]] bool count_end(task_state& t) noexcept;
     void stop_watching() noexcept;

@@ -128,11 +128,14 @@ private:
     void finish_wait_slowly();
     void leave_slowly() noexcept;
     [[nodiscard]] bool may_start(forked_child& c) noexcept;
+    void refuse(forked_child& c) noexcept;
     void settle(forked_child& c) noexcept;
     [[nodiscard]] fork_node& authority() noexcept;
     [[nodiscard]] std::uint32_t requests() noexcept;
     [[nodiscard]] std::uint32_t requests_since(std::uint32_t seen) noexcept;
     [[nodiscard]] std::exception_ptr cancellation() noexcept;
+    [[noreturn]] void throw_cancellation();
+    [[noreturn]] void throw_failure();
     [[nodiscard]] std::coroutine_handle<> end_line(forked_child& c, bool failed, thread_context& here) noexcept;
     [[nodiscard]] std::coroutine_handle<> resume_parent(thread_context& here) noexcept;
     void keep_orphans() noexcept;

@@ -37,7 +37,7 @@ public:
     /// The timers that the calling thread should use; any thread, though a worker's own are the cheapest.
     [[nodiscard]] virtual timer_queue& timers() noexcept = 0;
 
-    [[nodiscard]] virtual task_registry& registry() noexcept = 0;
+    [[nodiscard]] task_registry& registry() const noexcept { return *registry_; }
 
     /// The runtime around this scheduler: its other pools and its exception handler.
     [[nodiscard]] runtime_core& owner() const noexcept { return *owner_; }
@@ -59,13 +59,17 @@ public:
     scheduler& operator=(scheduler const&) = delete;
 
 protected:
-    scheduler(runtime_core& owner, bool debug) noexcept : owner_(&owner), base_(this), debug_(debug) {}
-    scheduler(runtime_core& owner, bool debug, scheduler& base) noexcept : owner_(&owner), base_(&base), debug_(debug) {}
+    scheduler(runtime_core& owner, bool debug, task_registry& registry) noexcept
+        : owner_(&owner), base_(this), registry_(&registry), debug_(debug) {}
+    /// One that runs tasks of the runtime of `base` elsewhere.
+    explicit scheduler(scheduler& base) noexcept
+        : owner_(base.owner_), base_(&base), registry_(base.registry_), debug_(base.debug_) {}
     ~scheduler() = default;
 
 private:
     runtime_core* owner_;
     scheduler* base_;
+    task_registry* registry_;
     bool debug_;
     std::atomic<bool> watched_{false};
 };

@@ -55,7 +55,12 @@ public:
         // Relaxed: whoever adds one already holds one, so nothing needs to be ordered by it.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
-    void release() noexcept;
+    void release() noexcept {
+        // Acquire: the last one sees what all others did. Nobody can make the only reference more, so it needs no locked instruction.
+        // Release: what this holder did to the task happens before its end.
+        if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            end_life();
+    }
 
     // --- the running task's side ------------------------------------------------------------------------------------
 
@@ -230,6 +235,9 @@ private:
     static void run_first_elsewhere(ready& r) noexcept;
     static void run_again_elsewhere(ready& r) noexcept;
     void begin_first_step() noexcept;
+    void end_unbegun() noexcept;
+    ending end_otherwise(ending how, std::uint64_t word, bool delivered) noexcept;
+    void end_life() noexcept;
     static void refused_first_step(ready& r) noexcept;
     static void refused_step(ready& r) noexcept;
     bool note_refusal() noexcept;
