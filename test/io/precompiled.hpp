@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of sockets and of HTTP include beside the rest, compiled once for each executable.
+#ifndef AYA_TEST_IO_PRECOMPILED_HPP
+#define AYA_TEST_IO_PRECOMPILED_HPP
+
+#include "support/precompiled.hpp"
+
+#include <aya/io.hpp>
+#include <aya/io/await.hpp>
+
+#include <boost/asio.hpp>
+
+#endif
