@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // process_pool: children that die, by themselves, by others, or because nobody waits for their call any more.
+#include "process/core.hpp"
 #include "support/harness.hpp"
 #include "support/processes.hpp"
 
@@ -203,6 +204,30 @@ TEST_CASE("X3: a cancelled call that has not begun never runs, and kills nobody"
         CHECK(test::notes(log, 300) == expected);
         CHECK(pool.children_started() == 1);
     });
+}
+
+// A task that begins to wait may be cancelled, and go on, before its thread gets to give the call to the pool.
+TEST_CASE("X3: a call whose task was cancelled before the pool had it never runs, and kills nobody") {
+    using namespace aya::detail;
+    test::temporary_folder const folder;
+    std::string const log = folder.file("log");
+    auto const core = process_core::make({.max_workers = 1});
+    auto const call = [&](auto& job, std::uint64_t number) { job.template encode<registered<&count>::signature>(log, number); };
+    auto* const cancelled = new awaited_process_job(registered<&count>::function);
+    call(*cancelled, 0);
+    cancelled->add_reference();
+    CHECK(cancelled->abandon()); // by the canceller
+    core->abandon(*cancelled);   // by the task
+    core->submit(*cancelled);    // by the thread where it began to wait
+    auto* const other = new promised_process_job<int>(registered<&count>::function);
+    call(*other, 1);
+    std::future<int> result = other->promise.get_future();
+    core->submit(*other);
+    CHECK(result.get() == 1);
+    cancelled->release();
+    CHECK(test::notes(log, 2) == std::vector<int>{0, 1});
+    CHECK(core->children_started() == 1);
+    core->shut_down();
 }
 
 TEST_CASE("to_process: a timeout ends a call that hangs, also when its process is stopped") {
