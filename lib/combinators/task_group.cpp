@@ -128,7 +128,8 @@ void task_group::abandon_create(member& place) noexcept { count_end(&place); }
 
 void task_group::adopt(member& place, detail::task_state& child) noexcept {
     place.child = detail::state_reference::share(child);
-    child.add_first_completion(place);
+    // Not scheduled yet, but in the registry: the end of the runtime, or who lists all tasks, may be watching it too.
+    (void)child.add_completion(place);
     bool aborting = false;
     {
         std::lock_guard const hold(mutex_);

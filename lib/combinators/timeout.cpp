@@ -15,8 +15,9 @@ namespace aya::inline v1 {
 
 timeout_scope::timeout_scope(std::optional<time_point> deadline, bool shown)
     : shown_(shown), task_(&detail::this_task("aya::timeout")), deadline_(deadline) {
-    cancelled_before_ = task_->cancel_pending();
-    requests_before_ = task_->cancelling();
+    auto const before = task_->requests(); // one look: a request between two of them would be taken for this scope's own
+    cancelled_before_ = before.pending;
+    requests_before_ = before.count;
     arm();
 }
 

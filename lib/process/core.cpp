@@ -56,7 +56,9 @@ void process_core::submit(process_job& job) noexcept {
     {
         std::lock_guard const guard(mutex_);
         ++jobs_;
-        if (job.error) { // its arguments could not be encoded
+        // Who abandons a job says so first and takes the lock afterwards: either it is seen here, or abandon() finds the job in the queue or with a
+        // child. So a call whose task has gone on does not begin.
+        if (job.error || !job.wanted()) { // its arguments could not be encoded, or nobody waits any more
             forget(job);
             done.push_back(job);
         } else if (closed_) {

@@ -67,14 +67,7 @@ void process_wait::suspend(task_state& waiter, std::coroutine_handle<> h) {
     // From here on a canceller may resume the task, and this awaiter may be gone.
     if (waiter.begin_wait(*this, h)) [[unlikely]]
         waiter.deliver_pending(*this);
-    if (job.abandoned()) {
-        job.release(); // the pool's: it never sees the job
-    } else {
-        pool->submit(job);
-        // Cancelled meanwhile: the task may have told the pool before the pool had the job.
-        if (job.abandoned())
-            pool->abandon(job);
-    }
+    pool->submit(job); // which drops it if the task has been cancelled meanwhile, and perhaps has told the pool before the pool had the job
     job.release();
 }
 

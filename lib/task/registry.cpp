@@ -28,7 +28,8 @@ void task_registry::add(task_state& t) noexcept {
 }
 
 void task_registry::remove(task_state& t) noexcept {
-    shard& s = shards_[t.identity_.load(std::memory_order_relaxed) >> task_state::id_bits]; // as add() left it
+    // Relaxed: add() was before the task was published, or under its lock, which the caller holds.
+    shard& s = shards_[t.identity_.load(std::memory_order_relaxed) >> task_state::id_bits];
     std::lock_guard const guard(s.mutex);
     if (t.registry_previous_ != nullptr)
         t.registry_previous_->registry_next_ = t.registry_next_;

@@ -47,7 +47,12 @@ std::uint32_t task_state::uncancel_for_scope(std::uint32_t requests_before, bool
 }
 
 std::uint32_t task_state::cancelling() const noexcept {
-    return static_cast<std::uint32_t>(word_.load(std::memory_order_acquire) >> 32); // a snapshot
+    return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32); // a snapshot: nothing else is read by it
+}
+
+task_state::pending_requests task_state::requests() const noexcept {
+    std::uint64_t const word = word_.load(std::memory_order_relaxed); // as in cancelling(); both at one moment
+    return {static_cast<std::uint32_t>(word >> 32), (word & must_cancel_bit) != 0};
 }
 
 task_state::details& task_state::writable_details() {

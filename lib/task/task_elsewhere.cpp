@@ -40,11 +40,15 @@ void task_state::move_to(scheduler& home) {
 }
 
 placement task_state::kept_home(std::shared_ptr<executor_base> const& e) const noexcept {
+    auto& self = const_cast<task_state&>(*this); // the lock bit is the only thing that changes
+    placement found;
+    std::uint64_t const word = self.lock(); // the details may be made by who names the task, or cancels it
     if (details_ != nullptr)
         for (placement const& p : details_->homes)
             if (static_cast<elsewhere&>(p.home()).executor() == e)
-                return placement(p.home());
-    return {};
+                found = placement(p.home());
+    self.unlock(word);
+    return found;
 }
 
 void task_state::run_first_elsewhere(ready& r) noexcept {
@@ -90,6 +94,7 @@ void task_state::refused_step(ready& r) noexcept {
     t.postpone_cancel();
     scheduler& base = t.home().base();
     t.run = &run_again;
+    // Release: as in move_to(), though the runtime's own scheduler was whole long before.
     t.scheduler_.store(&base, std::memory_order_release);
     base.schedule(t);
 }

@@ -79,7 +79,11 @@ void task_state::note_creation() noexcept {
 }
 
 std::string task_state::created() const {
-    return details_ != nullptr && details_->created ? details_->created->text() : std::string(); // never changes
+    auto& self = const_cast<task_state&>(*this); // the lock bit is the only thing that changes
+    std::uint64_t const word = self.lock(); // the details may be made by who names the task, or cancels it
+    stack_trace const* const made = details_ != nullptr && details_->created ? &*details_->created : nullptr;
+    self.unlock(word);
+    return made != nullptr ? made->text() : std::string(); // never changes, nor do details go before the task
 }
 
 state_reference task_state::behind(ready& r) noexcept {
@@ -148,7 +152,8 @@ std::uint64_t task_state::lock() noexcept {
             word = word_.load(std::memory_order_relaxed);
             continue;
         }
-        // Acquire: pairs with unlock(), and with begin_wait's release, which publishes suspension_ and resume_point_.
+        // Acquire: pairs with unlock(), and with begin_wait's release, which publishes suspension_ and resume_point_. Not release: an
+        // exchange, so who reads the locked word still acquires what the last unlock() released.
         if (word_.compare_exchange_weak(word, word | locked_bit, std::memory_order_acquire, std::memory_order_relaxed))
             return word;
     }
@@ -168,24 +173,34 @@ bool task_state::begin_wait(suspension& s, std::coroutine_handle<> resume_point)
 task_state::wait_start task_state::publish_wait(suspension& s, std::coroutine_handle<> resume_point, bool patient) noexcept {
     resume_point_ = resume_point;
     suspension_ = &s;
+    // For deliver_pending(), and taken before the exchange: where the source has no lock, a second request may claim the wait at once, and
+    // the task may have ended, and be gone, when this goes on.
+    bool kept = false;
     std::uint64_t word = word_.load(std::memory_order_relaxed); // first guess
     for (unsigned round = 0;; ++round) {
         if ((word & locked_bit) != 0) {
-            if (!patient)
+            if (!patient) {
+                if (kept)
+                    release(); // not the last one: the task runs
                 return wait_start::busy;
+            }
             relax(round);
             word = word_.load(std::memory_order_relaxed);
             continue;
         }
+        if ((word & must_cancel_bit) != 0 && !std::exchange(kept, true)) [[unlikely]]
+            add_reference();
         // Release: a canceller that sees `waiting` sees suspension_.
         if (word_.compare_exchange_weak(word, word | static_cast<std::uint64_t>(phase::waiting),
                                         std::memory_order_release, std::memory_order_relaxed))
             break;
     }
-    if ((word & must_cancel_bit) == 0) [[likely]]
+    if (!kept) [[likely]]
         return wait_start::waiting;
-    add_reference(); // for deliver_pending(): the task may be resumed, and end, before that
-    return wait_start::cancel_pending;
+    if ((word & must_cancel_bit) != 0)
+        return wait_start::cancel_pending;
+    release(); // the request was taken back meanwhile
+    return wait_start::waiting;
 }
 
 void task_state::deliver_pending(suspension& s) noexcept {
@@ -204,8 +219,8 @@ bool task_state::end_wait() noexcept {
         }
         std::uint64_t const changed =
             word & ~(static_cast<std::uint64_t>(phase::waiting) | pending_bits | cancel_claimed_bit);
-        // Acquire: pairs with the canceller's unlock(); its last look at the suspension is over.
-        if (word_.compare_exchange_weak(word, changed, std::memory_order_acq_rel, std::memory_order_relaxed))
+        // Acquire: pairs with the canceller's unlock(); its last look at the suspension is over. Nothing is published here.
+        if (word_.compare_exchange_weak(word, changed, std::memory_order_acquire, std::memory_order_relaxed))
             return (word & must_cancel_bit) != 0;
     }
 }
@@ -222,10 +237,6 @@ bool task_state::take_pending_cancel() noexcept {
 void task_state::postpone_cancel() noexcept {
     std::uint64_t const word = lock();
     unlock(word | must_cancel_bit);
-}
-
-bool task_state::cancel_pending() const noexcept {
-    return (word_.load(std::memory_order_acquire) & must_cancel_bit) != 0; // a snapshot
 }
 
 // --- callbacks ----------------------------------------------------------------------------------------------------------

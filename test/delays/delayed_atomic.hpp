@@ -3,6 +3,8 @@
 // and then, by a seeded choice. What is not ours has been included, and compiled, before.
 #pragma once
 
+#if __cplusplus >= 202002L // not when meson tries the compiler out
+
 #include <algorithm>
 #include <any>
 #include <array>
@@ -134,13 +136,11 @@ public:
         delays::maybe();
         return base::compare_exchange_strong(expected, value, orders...);
     }
-    template <class U>
-    T fetch_add(U by, memory_order o = memory_order_seq_cst) noexcept {
+    T fetch_add(typename base::difference_type by, memory_order o = memory_order_seq_cst) noexcept {
         delays::maybe();
         return base::fetch_add(by, o);
     }
-    template <class U>
-    T fetch_sub(U by, memory_order o = memory_order_seq_cst) noexcept {
+    T fetch_sub(typename base::difference_type by, memory_order o = memory_order_seq_cst) noexcept {
         delays::maybe();
         return base::fetch_sub(by, o);
     }
@@ -157,3 +157,5 @@ public:
 } // namespace std
 
 #define atomic delayed_atomic
+
+#endif

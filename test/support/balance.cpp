@@ -61,7 +61,7 @@ public:
     }
     void test_case_end(doctest::CurrentTestCaseStats const&) override {
         // Threads that were told to end, and what they hold, may take a moment.
-        auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+        auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while (differs() && std::chrono::steady_clock::now() < deadline)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         auto const after = now();

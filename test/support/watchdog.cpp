@@ -84,7 +84,7 @@ private:
     // AYA_WATCHDOG_SECONDS: for those who expect a hang.
     static double patience() {
         char const* const given = std::getenv("AYA_WATCHDOG_SECONDS");
-        return given != nullptr ? std::strtod(given, nullptr) : AYA_SANITIZED ? 600 : 60;
+        return given != nullptr ? std::strtod(given, nullptr) : AYA_SANITIZED ? 600 : 180;
     }
 
     std::chrono::duration<double> const seconds_{patience() + 4 * stress_seconds()};

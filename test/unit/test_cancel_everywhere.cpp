@@ -183,7 +183,7 @@ struct conditions : no_scene {
         while (!subject_done)
             co_await aya::yield();
         bool all_sold = false;
-        auto const deadline = std::chrono::steady_clock::now() + 10s;
+        auto const deadline = std::chrono::steady_clock::now() + 60s;
         while (!all_sold && std::chrono::steady_clock::now() < deadline) {
             co_await aya::yield();
             auto const guard = co_await m.lock();

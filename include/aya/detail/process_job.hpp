@@ -52,6 +52,8 @@ public:
 
     /// The call is over: `message` and `status`, or `error`, are filled in. Outside every lock.
     virtual void ended() noexcept = 0;
+    /// False once nobody waits for it, which may be so before the pool has it.
+    [[nodiscard]] virtual bool wanted() const noexcept { return true; }
 
     process_function const* const function;
     process_message message; // the arguments, later the result
@@ -80,10 +82,10 @@ public:
     using process_job::process_job;
 
     void ended() noexcept override;
+    [[nodiscard]] bool wanted() const noexcept override { return stage_.load() != stage::abandoned; }
     void set_waiter(task_state& waiter) noexcept { waiter_ = &waiter; }
     /// True when the task may go on at once; nobody will wake it.
     [[nodiscard]] bool abandon() noexcept;
-    [[nodiscard]] bool abandoned() const noexcept { return stage_.load() == stage::abandoned; }
 
 private:
     enum class stage : std::uint8_t { pending, done, abandoned };

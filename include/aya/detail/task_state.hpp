@@ -52,7 +52,8 @@ public:
     // --- life time: one reference for the scheduler until the task is done, one for each handle -----------------------
 
     void add_reference() noexcept {
-        // Relaxed: whoever adds one already holds one, so nothing needs to be ordered by it.
+        // Relaxed: whoever adds one holds one, or the lock of a list that lends them (the registry, a root's promoted children), which a
+        // task leaves under that lock before it drops its own. So a lone holder stays alone, and nothing needs to be ordered by it.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
     void release() noexcept {
@@ -118,8 +119,12 @@ public:
     void cancel_for_scope();
     std::uint32_t uncancel_for_scope(std::uint32_t requests_before, bool cancelled_before) noexcept;
     [[nodiscard]] std::uint32_t cancelling() const noexcept;
-    /// Whether a request waits to be delivered at the next suspension.
-    [[nodiscard]] bool cancel_pending() const noexcept;
+    /// The same, and whether one of them waits to be delivered at the next suspension, at one moment.
+    struct pending_requests {
+        std::uint32_t count;
+        bool pending;
+    };
+    [[nodiscard]] pending_requests requests() const noexcept;
 
     /// For a gather that leaves before its children are done: from now on the registry knows this one.
     void ensure_registered() noexcept;
