@@ -198,7 +198,8 @@ void fan_in::finish_wait() {
     }
     if (!gathers())
         stop_watching();
-    else if (left_.load(std::memory_order_relaxed) != 0) // the parent leaves early: it no longer answers for them
+    // The parent leaves early: it no longer answers for them. Relaxed: a stale count only visits tasks that are done.
+    else if (left_.load(std::memory_order_relaxed) != 0)
         for (std::size_t i = 0; i < size_; ++i)
             members_[i].task->ensure_registered();
     // A request that came after the end overrides it; one that came before yields to the first failure.

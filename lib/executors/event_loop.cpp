@@ -149,7 +149,8 @@ void event_loop::read_metrics(runtime_metrics& m) noexcept {
     m.timers += timers_.size();
 }
 
-bool event_loop::at_rest() noexcept { return asleep_.load() && posted_.empty() && clock_.outside.load() == 0; }
+// `outside` first: what goes on there posts before it counts itself off.
+bool event_loop::at_rest() noexcept { return clock_.outside.load() == 0 && asleep_.load() && posted_.empty(); }
 
 std::size_t event_loop::run_turn() noexcept {
     loop_thread const here(context_);
@@ -199,13 +200,16 @@ void event_loop::tell_host() noexcept {
 }
 
 void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept {
+    // First: a job outside posts its task, and a step outside arms its timers, before it counts itself off.
+    bool const nothing_outside = clock_.outside.load() == 0;
     time_point deadline = std::min(timers_.earliest(), limit);
     if (clock_.is_virtual) {
-        if (deadline != time_point::max() && clock_.outside.load() == 0 && posted_.empty() && !done.load()) {
+        bool const idle = nothing_outside && posted_.empty() && !done.load();
+        if (idle && deadline != time_point::max()) {
             clock_.advance_to(std::max(deadline, clock_.now()));
             return;
         }
-        if (order_ != nullptr && deadline == time_point::max() && clock_.outside.load() == 0 && posted_.empty() && !done.load()) {
+        if (idle && order_ != nullptr) {
             order_->stuck();
             return;
         }
@@ -214,7 +218,7 @@ void event_loop::sleep(std::atomic<bool> const& done, time_point limit) noexcept
             deadline = time_point(std::chrono::steady_clock::now()) + std::chrono::milliseconds(1);
     }
     // A post or a wake() after the checks of this turn has left its token in the parker.
-    if (clock_.outside.load() != 0 && patience_.willing())
+    if (!nothing_outside && patience_.willing())
         (void)patience_.look(deadline, [this] { return sleep_.unparked(); });
     park(deadline);
 }
@@ -235,7 +239,7 @@ void event_loop::park(time_point deadline) noexcept {
 // A look is a system call: not after each step of a task that wakes itself.
 void event_loop::poll_sockets(std::size_t steps) noexcept {
     constexpr std::size_t most_unpolled = 32;
-    io_driver* const driver = driver_.load(std::memory_order_acquire); // acquire: its construction
+    io_driver* const driver = driver_.load(std::memory_order_acquire); // pairs with attach()'s store: its construction
     if (driver == nullptr || (steps_unpolled_ += steps) < most_unpolled)
         return;
     steps_unpolled_ = 0;

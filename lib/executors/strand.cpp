@@ -19,7 +19,7 @@ public:
 
     void submit(ready& r) noexcept override {
         (void)posted_.push(r);
-        // Counted after the push: whoever drains finds as many as it counts.
+        // Counted after the push: whoever drains finds as many as it counts. The read-modify-write makes the push visible to take().
         if (count_.fetch_add(1) == 0)
             hand_over(shared_from_this());
     }

@@ -454,7 +454,7 @@ bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {
 }
 
 void thread_pool::poll_sockets() noexcept {
-    if (io_driver* const driver = driver_.load(std::memory_order_acquire)) // acquire: its construction
+    if (io_driver* const driver = driver_.load(std::memory_order_acquire)) // pairs with attach()'s store: its construction
         driver->poll_if_free();
 }
 

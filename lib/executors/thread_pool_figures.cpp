@@ -24,7 +24,7 @@ void thread_pool::park(worker& w, time_point deadline, io_driver* driver) noexce
 }
 
 bool thread_pool::at_rest() noexcept {
-    return idle_.while_all_sleep([this] { return next_deadline() == time_point::max() && injected_.empty() && clock_.outside.load() == 0; });
+    return idle_.while_all_sleep([this] { return clock_.outside.load() == 0 && next_deadline() == time_point::max() && injected_.empty(); });
 }
 
 void thread_pool::read_metrics(runtime_metrics& m) noexcept {

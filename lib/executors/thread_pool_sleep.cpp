@@ -77,8 +77,11 @@ void thread_pool::attach(io_driver& driver) noexcept {
 // way either, the next thing to happen is the next deadline.
 bool thread_pool::advance_virtual_time() noexcept {
     return idle_.while_all_sleep([this] {
+        // `outside` first: a job there queues its task, and a step there arms its timers, before it counts itself off.
+        if (clock_.outside.load() != 0 || clock_.waiting.load() == 0 || !injected_.empty())
+            return false;
         time_point const deadline = next_deadline();
-        if (deadline == time_point::max() || clock_.waiting.load() == 0 || clock_.outside.load() != 0 || !injected_.empty())
+        if (deadline == time_point::max())
             return false;
         clock_.advance_to(std::max(deadline, clock_.now()));
         return true;

@@ -99,7 +99,8 @@ public:
         return sleepers_.size() == workers_ && f();
     }
 
-    /// When the watcher wakes for a timer; time_point::max() until it has decided.
+    /// When the watcher wakes for a timer; time_point::max() until it has decided. Both seq_cst, as the timers' next deadline is: the watcher publishes
+    /// this and then looks at the timers, who arms a timer publishes that and then looks here. With less, both could miss the other.
     [[nodiscard]] time_point watcher_deadline() const noexcept { return time_point(duration(watcher_deadline_.load())); }
     void publish_watcher_deadline(time_point t) noexcept { watcher_deadline_.store(t.time_since_epoch().count()); }
 

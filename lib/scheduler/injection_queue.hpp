@@ -24,7 +24,8 @@ public:
 
     /// Everything that is there, by `next`, oldest first; null when there is nothing. Any thread.
     [[nodiscard]] ready* pop_all() noexcept {
-        if (newest_.load(std::memory_order_relaxed) == nullptr) // a hint; who must be sure asks empty()
+        // A hint, unless the push happened before: by a strand's count, or the end of a search. Who must be sure otherwise asks empty().
+        if (newest_.load(std::memory_order_relaxed) == nullptr)
             return nullptr;
         ready* newest = newest_.exchange(nullptr);
         ready* oldest = nullptr;

@@ -4,7 +4,7 @@
 //
 // Edges (each side names the other):
 //   R1 push -> take     tail_ store(release) | tail_ load(acquire): the slot and what the ready object points to are visible.
-//   R2 take -> reuse    head_ exchange(release) | head_ load(acquire) in push: the slot was read before it is written again.
+//   R2 take -> reuse    head_ compare-exchange(release) | head_ load(acquire) in push: the slot was read before it is written again.
 //   R3 grow -> take     ring_ store(release), before the tail_ store of R1 | ring_ load(acquire), after the tail_ load: a taker
 //                       that sees an index sees a ring that holds it. Old rings are kept, unchanged, until the queue goes away.
 // A taker reads slots before it owns them; its compare-exchange on head_ fails if any of them was taken, or reused, meanwhile.
@@ -50,7 +50,8 @@ public:
                 head_.store(head + 1, std::memory_order_relaxed); // no other thread takes part
                 return r;
             }
-            // Relaxed is enough for the owner: it wrote the slot and will write it again.
+            // Relaxed, for the owner wrote the slot and will write it again; but an exchange: what thieves released (R2) goes on through it to
+            // push(). A store would cut that off, and a slot could be written again while it is read.
             if (head_.compare_exchange_weak(head, head + 1, std::memory_order_relaxed, std::memory_order_relaxed))
                 return r;
         }
@@ -60,6 +61,8 @@ public:
     /// Any other thread: moves up to half of what is there, at most `limit`, to `taken`. Returns how many. The last one is left to the
     /// owner, who gets to it in a moment, unless `also_last`.
     [[nodiscard]] std::size_t steal(ready** taken, std::size_t limit, bool also_last = true) noexcept {
+        // Acquire: after a thief's move of the head the tail read below is no older. After the owner's it may be: the queue looks empty then, and
+        // a theft is missed.
         std::uint64_t head = head_.load(std::memory_order_acquire);
         for (;;) {
             std::uint64_t const tail = tail_.load(std::memory_order_acquire); // R1
@@ -73,7 +76,7 @@ public:
             ring const* const r = ring_.load(std::memory_order_acquire); // R3
             for (std::uint64_t i = 0; i < count; ++i)
                 taken[i] = r->get(head + i);
-            // Release: R2. Acquire on failure: the new head belongs to a newer tail.
+            // Release: R2. Acquire on failure: as in the first load.
             if (head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel, std::memory_order_acquire))
                 return static_cast<std::size_t>(count);
         }
@@ -81,6 +84,7 @@ public:
 
     /// A snapshot; exact for the owner when there are no thieves.
     [[nodiscard]] std::size_t size() const noexcept {
+        // Only numbers. Acquire: as in steal(), the tail is rarely older than the head.
         std::uint64_t const head = head_.load(std::memory_order_acquire);
         std::uint64_t const tail = tail_.load(std::memory_order_acquire);
         return tail > head ? static_cast<std::size_t>(tail - head) : 0;

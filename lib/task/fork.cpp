@@ -358,7 +358,8 @@ void fork_node::finish_wait_slowly() {
 [[gnu::noinline]] void fork_node::throw_failure() { std::rethrow_exception(culprit_->error); }
 
 void fork_node::leave_slowly() noexcept {
-    // Acquire: what the children did is over. Exactly the parent's unit: nobody else knows the node.
+    // Acquire: pairs with end_line()'s fetch_sub; without it a result would be destroyed while its child still writes it. Exactly the parent's
+    // unit: nobody else knows the node.
     if (plain() || whole_ || (left_.load(std::memory_order_acquire) & ~over_bit) == 1 || count_ == 0) {
         free(shape_->trivial && culprit_ == nullptr && !shape_->outcomes);
         return;

@@ -14,8 +14,6 @@
 #include <aya/detail/spin_lock.hpp>
 #include <aya/errors.hpp>
 
-#include <fmt/format.h>
-
 #include <atomic>
 #include <functional>
 #include <utility>
@@ -68,22 +66,6 @@ task_state::task_state(scheduler& home, std::coroutine_handle<> frame, visibilit
         count(counted::spawned, 1);
     }
     count(counted::states, 1);
-}
-
-void task_state::note_creation() noexcept {
-    try {
-        writable_details().created = stack_trace::here();
-    } catch (std::bad_alloc const&) {
-        // It will not be known.
-    }
-}
-
-std::string task_state::created() const {
-    auto& self = const_cast<task_state&>(*this); // the lock bit is the only thing that changes
-    std::uint64_t const word = self.lock(); // the details may be made by who names the task, or cancels it
-    stack_trace const* const made = details_ != nullptr && details_->created ? &*details_->created : nullptr;
-    self.unlock(word);
-    return made != nullptr ? made->text() : std::string(); // never changes, nor do details go before the task
 }
 
 state_reference task_state::behind(ready& r) noexcept {
@@ -245,44 +227,6 @@ std::shared_ptr<callback_hub> task_state::callbacks() const {
     if ((word_.load(std::memory_order_relaxed) & future_bit) != 0) // never changes
         return details_->callbacks;
     return home().owner().callbacks();
-}
-
-// --- name ---------------------------------------------------------------------------------------------------------------
-
-std::string task_state::name() const {
-    auto& self = const_cast<task_state&>(*this); // the lock bit is the only thing that changes
-    std::string result;
-    std::uint64_t const word = self.lock();
-    try {
-        if (details_ != nullptr)
-            result = details_->name;
-    } catch (...) {
-        self.unlock(word);
-        throw;
-    }
-    self.unlock(word);
-    return result.empty() ? fmt::format("{}-{}", (word & future_bit) != 0 ? "Future" : "Task", id()) : result;
-}
-
-void task_state::set_name(std::string_view name) {
-    std::string copy(name);
-    std::uint64_t const word = lock();
-    try {
-        writable_details().name.swap(copy);
-    } catch (...) {
-        unlock(word);
-        throw;
-    }
-    unlock(word);
-}
-
-void task_state::name_if_possible(std::string_view name) noexcept {
-    if (name.empty())
-        return;
-    try {
-        set_name(name);
-    } catch (std::bad_alloc const&) {
-    }
 }
 
 // --- completions ----------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ struct task_word {
             if ((w & locked) != 0 && !model::world->planted("end_wait.no-wait-for-canceller")) {
                 model::world->relax();
                 w = word.load(mo::relaxed);
-            } else if (word.compare_exchange_weak(w, w & ~(waiting | must_cancel), mo::acq_rel, mo::relaxed)) {
+            } else if (word.compare_exchange_weak(w, w & ~(waiting | must_cancel), mo::acquire, mo::relaxed)) {
                 return (w & must_cancel) != 0;
             }
         }
@@ -287,6 +287,7 @@ check join(explorer& e) {
         task_word waiter;
     };
     auto const b = std::make_shared<block>();
+    b->waiter.word.store(task_word::waiting, mo::relaxed);
     e.spawn([=, &e] { // finish_suspended_wait()
         b->waiter.sleep();
         static_cast<void>(b->waiter.end_wait());
@@ -321,8 +322,8 @@ check join(explorer& e) {
     });
     e.spawn([=] { // request_cancel() of a shielded join
         std::uint64_t const w = b->waiter.lock();
-        if (b->waiter.queued.load(mo::relaxed)) {
-            b->waiter.unlock(w); // resumed, or about to be
+        if ((w & task_word::waiting) == 0) { // it has resumed
+            b->waiter.unlock(w | task_word::must_cancel);
             return;
         }
         static_cast<void>(b->alive.get());
@@ -342,6 +343,7 @@ check offload(explorer& e) {
         std::atomic<stage> word{stage::queued};
         std::atomic<int> references{2};
         var<int> value, alive{1};
+        bool ran = false, taken_back = false;
         task_word waiter;
     };
     auto const j = std::make_shared<job>();
@@ -355,22 +357,89 @@ check offload(explorer& e) {
         bool run = e.planted("offload.run-without-exchange") || j->word.compare_exchange_strong(expected, stage::running);
         if (run) {
             j->value.set(1);
-            j->word.store(stage::done);
-            j->waiter.wake();
+            j->ran = true;
+            expected = stage::running;
+            if (j->word.compare_exchange_strong(expected, stage::done))
+                j->waiter.wake();
         }
         release();
     });
     e.spawn([=] {
-        stage expected = stage::queued;
-        bool const abandoned = j->word.compare_exchange_strong(expected, stage::abandoned);
+        stage now = j->word.load();
+        bool abandoned = false;
+        while (now != stage::done && !abandoned)
+            abandoned = j->word.compare_exchange_weak(now, stage::abandoned);
+        j->taken_back = abandoned && now == stage::queued;
         if (!abandoned) {
             j->waiter.sleep();
             if (j->value.get() != 1)
                 model::world->fail("a result is lost");
         }
-        if (abandoned)
-            j->value.set(2); // the arguments go
-        release();
+        release(); // the call may still run: the job keeps its arguments until both are out
+    });
+    return [j] {
+        if (j->taken_back && j->ran)
+            model::world->fail("a call ran that was abandoned before");
+    };
+}
+
+// begin_wait() where the source has no lock, as offload_wait calls it, with a request pending: a second one may claim the wait as soon as it is
+// published, and the task ends, and goes, before the first one's delivery.
+check lockless(explorer& e) {
+    struct waiting_task {
+        task_word task;
+        std::atomic<bool> claimed{false};
+        std::atomic<int> references{2}; // the scheduler's, and the second canceller's handle
+        var<int> alive{1};
+
+        void used() {
+            if (alive.get() != 1)
+                model::world->fail("a task that is gone is used");
+        }
+        void add_reference() {
+            used();
+            references.fetch_add(1, mo::relaxed);
+        }
+        void release() {
+            used();
+            if (references.load(mo::acquire) == 1 || references.fetch_sub(1, mo::acq_rel) == 1)
+                alive.set(0);
+        }
+        void ask(std::uint64_t w) { // with the word's lock held
+            bool const mine = !claimed.exchange(true);
+            task.unlock(mine ? w : w | task_word::must_cancel);
+            if (mine)
+                task.wake();
+        }
+    };
+    auto const t = std::make_shared<waiting_task>();
+    t->task.word.store(task_word::must_cancel, mo::relaxed);
+    e.spawn([=, &e] { // suspends, and delivers the first request
+        bool const late = e.planted("begin_wait.reference-after-publication");
+        if (!late)
+            t->add_reference();
+        static_cast<void>(t->task.begin_wait());
+        if (late)
+            t->add_reference();
+        std::uint64_t const w = t->task.lock();
+        if ((w & task_word::waiting) != 0 && (w & task_word::must_cancel) != 0)
+            t->ask(w & ~task_word::must_cancel);
+        else
+            t->task.unlock(w);
+        t->release();
+    });
+    e.spawn([=] { // the second request
+        std::uint64_t const w = t->task.lock();
+        if ((w & task_word::waiting) != 0)
+            t->ask(w);
+        else
+            t->task.unlock(w | task_word::must_cancel);
+        t->release();
+    });
+    e.spawn([=] { // the task, resumed: it ends
+        t->task.sleep();
+        static_cast<void>(t->task.end_wait());
+        t->release();
     });
     return [] {};
 }
@@ -387,6 +456,7 @@ std::vector<model::scenario> const scenarios = {
     {"timer against scope exit", timer, {{"timeout.no-wait-for-callback"}, {"timeout.busy-relaxed"}}},
     {"join against cancellation", join, {{"join.no-wait-for-target"}, {"join.target-does-not-tell"}}},
     {"offload against cancellation", offload, {{"offload.references-relaxed"}, {"offload.run-without-exchange"}}},
+    {"wait without a lock against two requests", lockless, {{"begin_wait.reference-after-publication"}}},
     {"group exit", group, {{"group.over-not-looked-at"}, {"group.count-relaxed"}}},
 };
 

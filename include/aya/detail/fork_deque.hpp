@@ -64,14 +64,15 @@ public:
         bottom_.exchange(bottom); // D2
         std::int64_t top = top_.load();
         if (top > bottom) {
-            bottom_.store(bottom + 1, std::memory_order_relaxed); // empty: as it was
+            // Relaxed, and no D1: top_ has passed this index, so a thief that believes in it fails on its exchange.
+            bottom_.store(bottom + 1, std::memory_order_relaxed);
             return nullptr;
         }
         ready* r = get(bottom);
         if (top == bottom) {
             if (!top_.compare_exchange_strong(top, top + 1)) // D2: a thief was faster
                 r = nullptr;
-            bottom_.store(bottom + 1, std::memory_order_relaxed); // empty; a thief that still sees the old value fails on top_
+            bottom_.store(bottom + 1, std::memory_order_relaxed); // as above
         }
         return r;
     }
