@@ -252,7 +252,18 @@ void process_core::bury(process_worker& w, bool others_work, job_list& done) noe
         while (!begun.empty())
             end(begun.pop_front(), "aya::process_pool: the child process has ended", done);
     }
-    queue_first(others);
+    // One whose descriptors were on their way could not be taken back when its task was cancelled; nobody asks for it again.
+    job_list again;
+    while (!others.empty()) {
+        process_job& job = others.pop_front();
+        if (job.wanted()) {
+            again.push_back(job);
+        } else {
+            forget(job);
+            done.push_back(job);
+        }
+    }
+    queue_first(again);
     if (killed_)
         end_queued("aya::process_pool: the workers were ended", done);
     else if (never_started && others_work)

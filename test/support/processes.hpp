@@ -100,13 +100,19 @@ inline std::vector<int> notes(std::string const& path, std::size_t limit) {
     return counts;
 }
 
-/// Whether a process still runs; a zombie does not.
-inline bool runs(pid_t pid) {
+/// As /proc says it: R, S, T when it is stopped, Z for a zombie; X when there is no such process.
+inline char state_of(pid_t pid) {
     std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
     std::getline(in, text);
     auto const end = text.rfind(") ");
-    return end != std::string::npos && text[end + 2] != 'Z' && text[end + 2] != 'X';
+    return end == std::string::npos ? 'X' : text[end + 2];
+}
+
+/// Whether a process still runs; a zombie does not.
+inline bool runs(pid_t pid) {
+    char const state = state_of(pid);
+    return state != 'Z' && state != 'X';
 }
 
 inline std::size_t open_descriptors() {

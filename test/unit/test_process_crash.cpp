@@ -43,6 +43,7 @@ int count(std::string const& path, std::uint64_t number) {
     test::note(path, number);
     return static_cast<int>(number);
 }
+int count_with(std::string const& path, std::uint64_t number, std::vector<int> const&) { return count(path, number); }
 std::vector<char> count_and_fill(std::string const& path, std::uint64_t number, std::size_t bytes) {
     test::note(path, number);
     return std::vector<char>(bytes, static_cast<char>(number));
@@ -228,6 +229,30 @@ TEST_CASE("X3: a call whose task was cancelled before the pool had it never runs
     CHECK(test::notes(log, 2) == std::vector<int>{0, 1});
     CHECK(core->children_started() == 1);
     core->shut_down();
+}
+
+TEST_CASE("X3: a cancelled call that a child was given, with memory of its own, and had not begun never runs") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        test::temporary_folder const folder;
+        std::string const log = folder.file("log");
+        aya::process_pool pool({.max_workers = 1});
+        pid_t const child = co_await aya::to_process<&own_pid>(pool);
+        ::kill(child, SIGSTOP);
+        bool const stopped = co_await test::eventually([&] { return test::state_of(child) == 'T'; });
+        CHECK(stopped);
+        auto large = [](aya::process_pool& p, std::string path) -> aya::task<int> {
+            std::vector<int> const values(50'000, 1);
+            co_return co_await aya::to_process<&count_with>(p, path, std::uint64_t{0}, values);
+        };
+        auto const call = aya::create_task({.eager_start = true}, large, std::ref(pool), log);
+        call.cancel();
+        bool const cancelled = co_await test::throws<aya::cancelled_error>(call);
+        CHECK(cancelled);
+        int const one = co_await aya::to_process<&count>(pool, log, std::uint64_t{1});
+        CHECK(one == 1);
+        CHECK(test::notes(log, 2) == std::vector<int>{0, 1});
+        CHECK(pool.children_started() == 2);
+    });
 }
 
 TEST_CASE("to_process: a timeout ends a call that hangs, also when its process is stopped") {
