@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory in the largest pages that the kernel gives without being configured for it.
+// Memory in pieces that the kernel can make huge pages of.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,8 @@ namespace aya::inline v1::detail {
 
 inline constexpr std::size_t huge_page_size = std::size_t{2} * 1024 * 1024;
 
-/// One page, aligned to its size; of small ones where the kernel has no large one to spare. Empty when there is no memory.
+/// So much memory, aligned to its size, and there already: in small pages, until the kernel puts them together in the background. Empty when there is
+/// none.
 [[nodiscard]] std::span<std::byte> allocate_huge_page() noexcept;
 
 } // namespace aya::inline v1::detail

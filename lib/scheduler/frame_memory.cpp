@@ -4,8 +4,8 @@
 // threads share, and come back from there. So memory that one thread allocates and another frees, for ever, goes round
 // and stays bounded, and the depot's lock is taken once in `magazine_blocks` operations at most.
 //
-// Blocks are cut from chunks, which are never given back; small ones at first, huge pages once a size class has grown: a million new tasks would
-// spend a third of their time in page faults otherwise. Where a limit says that there are enough chunks, blocks come from the heap one by one; they
+// Blocks are cut from chunks, which are never given back; small ones at first, the size of huge pages once a size class has grown: a million new
+// tasks would spend a third of their time in page faults otherwise. Where a limit says that there are enough chunks, blocks come from the heap one by one; they
 // go through the threads' magazines like all others, and are told apart by their addresses when a full magazine would move to the depot.
 #include <aya/detail/frame_memory.hpp>
 
@@ -49,7 +49,7 @@ struct magazine : frame_magazine {
 /// Where all depots have their chunks from.
 class chunk_source {
 public:
-    /// A huge page, if there is one to be had and `large` asks for it. Empty when the limit is reached.
+    /// The size of a huge page, if `large` asks for it. Empty when the limit is reached.
     std::span<std::byte> allocate(bool large) {
         std::lock_guard const guard(mutex_);
         if (total_ + chunk_size > limit_) {
