@@ -136,13 +136,15 @@ public:
         delays::maybe();
         return base::compare_exchange_strong(expected, value, orders...);
     }
-    T fetch_add(typename base::difference_type by, memory_order o = memory_order_seq_cst) noexcept {
+    template <class U>
+    T fetch_add(U by, memory_order o = memory_order_seq_cst) noexcept {
         delays::maybe();
-        return base::fetch_add(by, o);
+        return base::fetch_add(static_cast<typename atomic<T>::difference_type>(by), o); // T, where that is a number
     }
-    T fetch_sub(typename base::difference_type by, memory_order o = memory_order_seq_cst) noexcept {
+    template <class U>
+    T fetch_sub(U by, memory_order o = memory_order_seq_cst) noexcept {
         delays::maybe();
-        return base::fetch_sub(by, o);
+        return base::fetch_sub(static_cast<typename atomic<T>::difference_type>(by), o);
     }
     T fetch_or(T by, memory_order o = memory_order_seq_cst) noexcept {
         delays::maybe();

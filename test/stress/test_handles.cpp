@@ -112,7 +112,7 @@ TEST_CASE("stress: foreign threads cancel what a task awaits, while it ends") {
                 if ((!c.cancelled() && c.result() != 1) || a.cancelling() > 1 || b.cancelling() > 1)
                     wrong.fetch_add(1);
                 rounds.fetch_add(1);
-            } while (clock.running());
+            } while (clock.running() || rounds.load() < 20); // on a loaded machine, one may take long
             over.set();
         });
         rt.block_on(keep_running);
