@@ -110,7 +110,8 @@ struct process_pool_options {
 /// more holds a descriptor in this process until the call is over, or its result is taken.
 ///
 /// Children are started when they are needed, as processes of this program: see process_pool_main(). They inherit standard output and error,
-/// read /dev/null, ignore SIGINT, hold no other descriptor of the parent, and die with it.
+/// read /dev/null, ignore SIGINT, and die with the parent. Of its other descriptors they get none, close-on-exec or not; 3 is a socket pair's end and 4 a
+/// file in memory, both the pool's.
 /// Thread safety: everything from any thread, but destroying.
 class process_pool {
 public:

@@ -103,7 +103,7 @@ std::int64_t transfer::bytes_moved() const noexcept {
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
     // Curl keeps a line of the header fields until it is whole, and says nothing of it.
-    return down + up + (head_complete ? 0 : received_bytes(socket));
+    return down + up + (head_complete || socket < 0 ? 0 : received_bytes(socket));
 }
 
 CURLcode transfer::judged(CURLcode by_curl) noexcept {

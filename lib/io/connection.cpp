@@ -81,7 +81,7 @@ connection::use::use(connection& c) : connection_(&c) {
         ++c.users_;
 }
 
-connection::connection(std::shared_ptr<aya::detail::driver_context> where, owned_descriptor descriptor, kind k, std::size_t limit)
+connection::connection(std::shared_ptr<aya::detail::driver_context> where, unique_descriptor descriptor, kind k, std::size_t limit)
     : context_(std::move(where)), kind_(k), descriptor_(descriptor.get()), limit_(limit), room_(first_room) {
     below_mark_.set();
     if (limit == 0)

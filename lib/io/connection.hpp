@@ -9,7 +9,7 @@
 #include "io/address.hpp"
 #include "io/byte_buffer.hpp"
 #include "io/driver.hpp"
-#include "io/owned_descriptor.hpp"
+#include "io/descriptor.hpp"
 #include "io/tls_engine.hpp"
 
 #include <aya/io/await.hpp>
@@ -38,7 +38,7 @@ class connection : public std::enable_shared_from_this<connection> {
 public:
     enum class kind { socket, pipe };
 
-    connection(std::shared_ptr<aya::detail::driver_context> where, owned_descriptor descriptor, kind k, std::size_t limit);
+    connection(std::shared_ptr<aya::detail::driver_context> where, unique_descriptor descriptor, kind k, std::size_t limit);
     ~connection();
 
     // --- the reader: one task at a time, which holds a `reading` ---
@@ -165,7 +165,7 @@ private:
 };
 
 /// For the running task's runtime.
-[[nodiscard]] std::shared_ptr<connection> new_connection(owned_descriptor descriptor, connection::kind k, std::size_t limit);
+[[nodiscard]] std::shared_ptr<connection> new_connection(unique_descriptor descriptor, connection::kind k, std::size_t limit);
 /// Small messages are not held back.
 void send_at_once(int descriptor) noexcept;
 

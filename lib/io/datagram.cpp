@@ -25,8 +25,8 @@ using protocol = boost::asio::generic::datagram_protocol;
 class datagram_core {
 public:
     datagram_core(std::shared_ptr<aya::detail::driver_context> where, int family) : context(std::move(where)), socket(*context) {
-        owned_descriptor descriptor(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (descriptor.get() < 0)
+        unique_descriptor descriptor(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!descriptor)
             throw_errno(errno, "aya::io::datagram_socket: a socket");
         hand_over(std::move(descriptor), socket, protocol(family, 0));
     }

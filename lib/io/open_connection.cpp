@@ -16,7 +16,7 @@ namespace aya::inline v1::io {
 
 namespace detail {
 
-std::shared_ptr<connection> new_connection(owned_descriptor descriptor, connection::kind k, std::size_t limit) {
+std::shared_ptr<connection> new_connection(unique_descriptor descriptor, connection::kind k, std::size_t limit) {
     auto& driver = aya::detail::asio_driver::of(aya::detail::this_scheduler("aya::io").owner());
     return std::make_shared<connection>(driver.shared_context(), std::move(descriptor), k, limit);
 }
@@ -31,8 +31,8 @@ namespace {
 using shared_context = std::shared_ptr<ssl_context::state>;
 
 task<std::shared_ptr<connection>> connect(address to, std::size_t limit) {
-    owned_descriptor descriptor(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (descriptor.get() < 0)
+    unique_descriptor descriptor(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!descriptor)
         throw_errno(errno, "aya::io::open_connection: a socket");
     if (to.family() != AF_UNIX)
         send_at_once(descriptor.get());

@@ -55,7 +55,7 @@ public:
         : handler_(std::move(handler)), limit_(options.limit), backlog_(options.backlog),
           tls_(options.ssl == nullptr ? nullptr : options.ssl->shared()), handshake_timeout_(options.ssl_handshake_timeout) {}
 
-    void listen(owned_descriptor descriptor) {
+    void listen(unique_descriptor descriptor) {
         int const number = descriptor.get();
         if (::listen(number, backlog_) != 0)
             throw_errno(errno, "aya::io::start_server: listen");
@@ -139,28 +139,38 @@ private:
         client_list::presence present;
     };
 
+    // A lack of memory may keep it from its waits as well: that is over sooner or later.
     static task<> accept_on(acceptor self) {
         auto& listener = self.listener;
         auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(shortest_pause);
         for (;;) {
-            co_await listener.async_wait(boost::asio::posix::descriptor_base::wait_read, await);
             int error = 0;
+            try {
+                co_await listener.async_wait(boost::asio::posix::descriptor_base::wait_read, await);
+            } catch (std::bad_alloc const&) {
+                error = ENOMEM;
+            }
             for (int i = 0; i < accepted_at_once && error == 0; ++i)
                 error = self.core->accept_one(listener.native_handle());
             if (out_of_resources(error)) {
-                co_await sleep(pause);
+                try {
+                    co_await sleep(pause);
+                } catch (std::bad_alloc const&) {
+                    error = 0; // at once, after a turn of the others
+                }
                 pause = std::min<std::chrono::milliseconds>(2 * pause, longest_pause);
             } else {
                 pause = shortest_pause;
-                co_await yield();
             }
+            if (!out_of_resources(error))
+                co_await yield();
         }
     }
 
     // 0 or an error number.
     int accept_one(int listener) noexcept {
-        owned_descriptor descriptor(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (descriptor.get() < 0) {
+        unique_descriptor descriptor(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!descriptor) {
             // Of a connection that is gone already: look for the next one.
             bool const of_connection = errno == ECONNABORTED || errno == EINTR || errno == EPROTO || errno == EPERM;
             return of_connection ? 0 : errno;
@@ -227,9 +237,9 @@ private:
 
 namespace {
 
-owned_descriptor bound_socket(address const& at, server_options const& options) {
-    owned_descriptor socket(::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (socket.get() < 0)
+unique_descriptor bound_socket(address const& at, server_options const& options) {
+    unique_descriptor socket(::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket)
         throw_errno(errno, "aya::io::start_server: a socket");
     int const on = 1;
     if (at.family() != AF_UNIX && options.reuse_address)
@@ -250,8 +260,8 @@ bool is_not_here(std::system_error const& e) noexcept {
 }
 
 // Those of a name's addresses that are this host's; one at least.
-std::vector<owned_descriptor> bound_sockets(std::vector<address> const& addresses, server_options const& options) {
-    std::vector<owned_descriptor> sockets;
+std::vector<unique_descriptor> bound_sockets(std::vector<address> const& addresses, server_options const& options) {
+    std::vector<unique_descriptor> sockets;
     std::vector<std::string> seen; // a name may have one address twice
     std::exception_ptr failure;
     for (address const& a : addresses) {
@@ -276,8 +286,8 @@ void remove_stale(std::string const& path, address const& at) {
     struct stat about{};
     if (::stat(path.c_str(), &about) != 0 || !S_ISSOCK(about.st_mode))
         return;
-    owned_descriptor const probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (probe.get() >= 0 && ::connect(probe.get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED)
+    unique_descriptor const probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (probe && ::connect(probe.get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED)
         ::unlink(path.c_str());
 }
 
@@ -293,7 +303,7 @@ task<server> start_tcp(std::shared_ptr<server_core> core, std::string host, unsi
     require_valid(options);
     auto const addresses = co_await io::getaddrinfo(host, std::to_string(port), AF_UNSPEC, true);
     try {
-        for (owned_descriptor& s : bound_sockets(addresses, options))
+        for (unique_descriptor& s : bound_sockets(addresses, options))
             core->listen(std::move(s));
     } catch (...) {
         core->close();

@@ -5,7 +5,7 @@
 #include "executors/runtime_core.hpp"
 #include "io/connection.hpp"
 #include "io/driver.hpp"
-#include "io/owned_descriptor.hpp"
+#include "io/descriptor.hpp"
 
 #include <aya/gather.hpp>
 
@@ -72,16 +72,16 @@ struct attributes {
 };
 
 struct pipe_ends {
-    owned_descriptor reading;
-    owned_descriptor writing;
+    unique_descriptor reading;
+    unique_descriptor writing;
 };
 
 // Where the parent has closed one of its own standard streams, a pipe would get its number.
-owned_descriptor above_standard(owned_descriptor d) {
+unique_descriptor above_standard(unique_descriptor d) {
     if (d.get() > STDERR_FILENO)
         return d;
-    owned_descriptor other(::fcntl(d.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (other.get() < 0)
+    unique_descriptor other(::fcntl(d.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!other)
         throw_errno(errno, "aya::io: a pipe for a child");
     return other;
 }
@@ -90,8 +90,8 @@ pipe_ends new_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         throw_errno(errno, "aya::io: a pipe for a child");
-    owned_descriptor reading(ends[0]);
-    owned_descriptor writing(ends[1]);
+    unique_descriptor reading(ends[0]);
+    unique_descriptor writing(ends[1]);
     return {above_standard(std::move(reading)), above_standard(std::move(writing))};
 }
 
@@ -108,7 +108,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 /// Shared by the handles and by the operation that waits for the end.
 class child_core : public std::enable_shared_from_this<child_core> {
 public:
-    child_core(std::shared_ptr<aya::detail::driver_context> where, pid_t pid, owned_descriptor pidfd)
+    child_core(std::shared_ptr<aya::detail::driver_context> where, pid_t pid, unique_descriptor pidfd)
         : context_(std::move(where)), pid_(pid), pidfd_(*context_) {
         hand_over(std::move(pidfd), pidfd_);
     }
@@ -232,10 +232,10 @@ task<process> start_child(std::vector<std::string> command, subprocess_options o
         ::posix_spawnp(&pid, words[0], &child.value, &how.value, words.data(), options.env ? environment.data() : ::environ);
     if (error != 0)
         throw std::system_error(error, std::generic_category(), "aya::io::create_subprocess_exec: " + command[0]);
-    owned_descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+    unique_descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
     std::shared_ptr<child_core> core;
     try {
-        if (pidfd.get() < 0)
+        if (!pidfd)
             throw_errno(errno, "aya::io: a handle for a child");
         core = std::make_shared<child_core>(driver.shared_context(), pid, std::move(pidfd));
         core->watch();

@@ -7,15 +7,8 @@
 #include <system_error>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace aya::inline v1::detail {
-
-void unique_descriptor::reset(int descriptor) noexcept {
-    if (descriptor_ >= 0)
-        ::close(descriptor_);
-    descriptor_ = descriptor;
-}
 
 void throw_errno(char const* what) { throw std::system_error(errno, std::generic_category(), what); }
 

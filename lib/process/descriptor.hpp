@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors that close themselves, and their way through a socket.
+// The way of descriptors through a socket.
 #pragma once
+
+#include "platform/descriptor.hpp"
 
 #include <cstddef>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace aya::inline v1::detail {
-
-class unique_descriptor {
-public:
-    unique_descriptor() = default;
-    explicit unique_descriptor(int descriptor) noexcept : descriptor_(descriptor) {}
-    unique_descriptor(unique_descriptor&& other) noexcept : descriptor_(other.release()) {}
-    unique_descriptor& operator=(unique_descriptor&& other) noexcept {
-        reset(other.release());
-        return *this;
-    }
-    ~unique_descriptor() { reset(); }
-
-    [[nodiscard]] int get() const noexcept { return descriptor_; }
-    [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
-    [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
-    void reset(int descriptor = -1) noexcept;
-
-private:
-    int descriptor_ = -1;
-};
 
 /// std::system_error of errno.
 [[noreturn]] void throw_errno(char const* what);

@@ -4,13 +4,16 @@
 
 #include <aya/gather.hpp>
 #include <aya/http.hpp>
+#include <aya/io/subprocess.hpp>
 #include <aya/run.hpp>
 #include <aya/timeout.hpp>
 
 #include "support/harness.hpp"
+#include "support/processes.hpp"
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -219,4 +222,26 @@ TEST_CASE("http: virtual time stands still while a request is under way") {
             co_await server.stop();
         }(),
         {.virtual_time = true});
+}
+
+TEST_CASE("http: a child process gets no connection, nor what curl opens for itself") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        std::set<int> const before = test::descriptors();
+        test::server server(test::answering(echo));
+        {
+            http::client client(plain());
+            CHECK((co_await client.get(server.url("/"))).status_code() == 200);
+            std::string look;
+            for (int const d : test::descriptors())
+                if (before.count(d) == 0)
+                    look += "test -e /proc/$$/fd/" + std::to_string(d) + " && echo " + std::to_string(d) + "; ";
+            aya::io::subprocess_options options;
+            options.standard_output = aya::io::redirect::pipe;
+            auto child = co_await aya::io::create_subprocess_shell(look + "echo looked", options);
+            auto const found = co_await child.communicate();
+            CHECK(look != "");
+            CHECK(found.standard_output == "looked\n");
+        }
+        co_await server.stop();
+    });
 }

@@ -19,9 +19,9 @@ struct certificate {
                                     key + " -out " + file + " 2>/dev/null";
         good = std::system(command.c_str()) == 0;
     }
-    scratch_folder folder;
-    std::string const file = folder / "certificate.pem";
-    std::string const key = folder / "key.pem";
+    temporary_folder folder;
+    std::string const file = folder.file("certificate.pem");
+    std::string const key = folder.file("key.pem");
     bool good = false;
 };
 

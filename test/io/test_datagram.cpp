@@ -61,8 +61,8 @@ TEST_CASE("address: numbers, names, text") {
 
 TEST_CASE("files: written, appended to, read") {
     test::everywhere_in_real_time([]() -> aya::task<> {
-        test::scratch_folder folder;
-        std::string const path = folder / "file";
+        test::temporary_folder folder;
+        std::string const path = folder.file("file");
         std::string const much(300'000, 'x');
         co_await io::write_file(path, much);
         co_await io::append_file(path, "end");
@@ -71,7 +71,7 @@ TEST_CASE("files: written, appended to, read") {
         CHECK(co_await io::read_file(path) == "short");
         std::string what;
         try {
-            (void)co_await io::read_file(folder / "nothing");
+            (void)co_await io::read_file(folder.file("nothing"));
         } catch (std::system_error const& e) {
             what = e.code() == std::errc::no_such_file_or_directory ? e.what() : "another error";
         }

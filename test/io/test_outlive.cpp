@@ -20,24 +20,22 @@ aya::task<io::stream_pair> opened(unsigned short port) { co_return co_await io::
 
 bool is_lost(std::error_code const& code) { return code == std::errc::connection_aborted; }
 
-template <class T>
-aya::task<std::error_code> code_of(aya::task<T> t) {
-    std::error_code code;
-    try {
-        (void)co_await std::move(t);
-    } catch (std::system_error const& e) {
-        code = e.code();
-    }
-    co_return code;
+// With a port that somebody listens on. No descriptor is left.
+void on_every_runtime(void (*body)(aya::runtime&, unsigned short), test::place where = test::place::current()) {
+    std::size_t const before = test::open_descriptors();
+    auto const with_port = [body](aya::runtime& rt) {
+        unsigned short port = 0;
+        auto const listener = test::raw_listener(port);
+        body(rt, port);
+    };
+    test::on_every_runtime(with_port, {}, where);
+    CHECK(test::open_descriptors() == before);
 }
 
 } // namespace
 
 TEST_CASE("outlive: streams whose runtime has gone fail, and are closed with their last handle") {
-    std::size_t const before = test::open_descriptors();
-    test::on_every_runtime([](aya::runtime& rt) {
-        unsigned short port = 0;
-        auto const listener = test::raw_listener(port);
+    on_every_runtime([](aya::runtime& rt, unsigned short port) {
         std::optional<io::stream_pair> idle;
         std::optional<io::stream_pair> full;
         {
@@ -48,7 +46,7 @@ TEST_CASE("outlive: streams whose runtime has gone fail, and are closed with the
                 full->second.write(std::string(1 << 20, 'x'));
         }
         auto use = [](io::stream_pair ends) -> aya::task<> {
-            CHECK(is_lost(co_await code_of(ends.first.read(1))));
+            CHECK(is_lost(co_await test::code_of(ends.first.read(1))));
             ends.second.write("x");
             CHECK(ends.second.is_closing());
             CHECK(ends.second.descriptor() == -1);
@@ -56,14 +54,10 @@ TEST_CASE("outlive: streams whose runtime has gone fail, and are closed with the
         rt.block_on(use(*idle));
         rt.block_on(use(*full));
     });
-    CHECK(test::open_descriptors() == before);
 }
 
 TEST_CASE("outlive: a stream that is only written to, a datagram socket, and a child") {
-    std::size_t const before = test::open_descriptors();
-    test::on_every_runtime([](aya::runtime& rt) {
-        unsigned short port = 0;
-        auto const listener = test::raw_listener(port);
+    on_every_runtime([](aya::runtime& rt, unsigned short port) {
         std::optional<io::stream_pair> stream;
         std::optional<io::datagram_socket> datagrams;
         std::optional<io::process> child;
@@ -83,10 +77,9 @@ TEST_CASE("outlive: a stream that is only written to, a datagram socket, and a c
         int const pid = child->pid();
         child.reset();
         CHECK(::kill(pid, 0) != 0);
-        auto use = [](io::datagram_socket d) -> aya::task<> { CHECK(is_lost(co_await code_of(d.recvfrom()))); };
+        auto use = [](io::datagram_socket d) -> aya::task<> { CHECK(is_lost(co_await test::code_of(d.recvfrom()))); };
         rt.block_on(use(*datagrams));
     });
-    CHECK(test::open_descriptors() == before);
 }
 
 TEST_CASE("outlive: handles that were moved from say so") {

@@ -51,15 +51,6 @@ void reset_on_close(io::stream_writer const& w) {
     CHECK(::setsockopt(w.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
 }
 
-// Asks once and checks the answer.
-aya::task<> ask(unsigned short port) {
-    auto [reader, writer] = co_await io::open_connection("127.0.0.1", port);
-    writer.write("hello\n");
-    CHECK(co_await reader.readline() == "hello\n");
-    writer.close();
-    co_await writer.wait_closed();
-}
-
 } // namespace
 
 TEST_CASE("robust: a server without descriptors waits for some, and loses no connection") {
@@ -111,7 +102,7 @@ TEST_CASE("robust: resets and half-closed connections end their handlers alone")
                 }
                 writer.close();
             }
-            co_await ask(server.port());
+            co_await test::ask(server.port());
             server.close();
             co_await server.wait_closed();
         };
@@ -226,7 +217,7 @@ TEST_CASE("robust: operations cancelled or timed out at random moments leave not
                 all.push_back(storm(server.port(), i, operations / 16));
             co_await aya::gather(std::move(all));
             CHECK(co_await test::eventually([&] { return server.connections() == 0; }));
-            co_await ask(server.port());
+            co_await test::ask(server.port());
             server.close();
             co_await server.wait_closed();
         };
@@ -270,7 +261,7 @@ TEST_CASE("robust: peers that send a byte now and then do not keep a server from
             for (int i = 0; i < 50; ++i)
                 slow.push_back(aya::create_task(dribble(server.port())));
             for (int i = 0; i < 20; ++i)
-                co_await ask(server.port());
+                co_await test::ask(server.port());
             co_await aya::gather(std::move(slow));
             CHECK(cut_off.load() == 50);
             server.close();

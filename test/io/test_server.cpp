@@ -104,18 +104,8 @@ TEST_CASE("server: a handler's reset is reported when it is not its client's") {
     std::atomic<int> reports{0};
     test::on_every_runtime([&](aya::runtime& rt) {
         reports = 0;
-        auto work = []() -> aya::task<> {
-            auto of_others = [](io::stream_reader, io::stream_writer) -> aya::task<> {
-                co_await aya::yield();
-                throw std::system_error(ECONNRESET, std::generic_category(), "a connection to somewhere else");
-            };
-            auto server = co_await io::start_server(of_others, "127.0.0.1", 0);
-            auto [reader, writer] = co_await io::open_connection("127.0.0.1", server.port());
-            CHECK((co_await reader.read(1)).empty());
-            server.close();
-            co_await server.wait_closed();
-        };
-        rt.block_on(work());
+        std::system_error const of_others(ECONNRESET, std::generic_category(), "a connection to somewhere else");
+        rt.block_on(test::client_of_a_handler_that_throws(of_others));
         CHECK(reports == 1);
         auto reset = []() -> aya::task<> {
             auto server = co_await test::echo_server();
@@ -135,8 +125,8 @@ TEST_CASE("server: a handler's reset is reported when it is not its client's") {
 
 TEST_CASE("server: a Unix socket whose backlog is full has a server, and starting another one does not wait") {
     test::everywhere_in_real_time([]() -> aya::task<> {
-        test::scratch_folder folder;
-        std::string const path = folder / "socket";
+        test::temporary_folder folder;
+        std::string const path = folder.file("socket");
         test::full_listener const busy(path);
         CHECK(busy.good);
         std::error_code code;
@@ -151,8 +141,8 @@ TEST_CASE("server: a Unix socket whose backlog is full has a server, and startin
 
 TEST_CASE("server: a client of a Unix socket whose backlog is full waits for its turn") {
     test::everywhere_in_real_time([]() -> aya::task<> {
-        test::scratch_folder folder;
-        std::string const path = folder / "socket";
+        test::temporary_folder folder;
+        std::string const path = folder.file("socket");
         test::full_listener busy(path);
         CHECK(busy.good);
         auto opening = aya::create_task(io::open_unix_connection(path));

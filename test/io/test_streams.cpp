@@ -33,25 +33,6 @@ aya::task<> keep_silent(io::stream_reader reader, io::stream_writer) { (void)co_
 
 aya::task<std::string> read_once(io::stream_reader r) { co_return co_await r.read(10); }
 
-template <class T>
-aya::task<std::error_code> code_of(aya::task<T> t) {
-    try {
-        (void)co_await std::move(t);
-    } catch (std::system_error const& e) {
-        co_return e.code();
-    }
-    co_return std::error_code();
-}
-template <>
-aya::task<std::error_code> code_of(aya::task<void> t) {
-    try {
-        co_await std::move(t);
-    } catch (std::system_error const& e) {
-        co_return e.code();
-    }
-    co_return std::error_code();
-}
-
 } // namespace
 
 TEST_CASE("streams: an echo server and its clients") {
@@ -205,8 +186,8 @@ TEST_CASE("ST6: drain waits above the high mark, and all who wait hear of the lo
         while (writer.get_write_buffer_size() <= 1000)
             writer.write(std::string(1 << 20, 'x'));
         auto drain = [](io::stream_writer w) -> aya::task<> { co_await w.drain(); };
-        auto first = aya::create_task(code_of(drain(writer)));
-        auto second = aya::create_task(code_of(drain(writer)));
+        auto first = aya::create_task(test::code_of(drain(writer)));
+        auto second = aya::create_task(test::code_of(drain(writer)));
         co_await aya::sleep(5ms);
         CHECK(!first.done());
         CHECK(!second.done());
@@ -214,7 +195,7 @@ TEST_CASE("ST6: drain waits above the high mark, and all who wait hear of the lo
         bool const told = (co_await first).value() == ECONNRESET || (co_await first).value() == EPIPE;
         CHECK(told);
         CHECK((co_await second) == (co_await first));
-        CHECK((co_await code_of(reader.read(1))) == (co_await first));
+        CHECK((co_await test::code_of(reader.read(1))) == (co_await first));
         CHECK_THROWS_AS(writer.set_write_buffer_limits(1, 2), std::invalid_argument);
     });
 }
@@ -225,7 +206,7 @@ TEST_CASE("ST7: write does not report a lost connection, drain does") {
         writer.close();
         co_await writer.wait_closed();
         writer.write("nobody hears this");
-        CHECK((co_await code_of(writer.drain())).value() == ECONNRESET);
+        CHECK((co_await test::code_of(writer.drain())).value() == ECONNRESET);
         CHECK(writer.is_closing());
         CHECK(writer.descriptor() == -1);
     });
@@ -253,9 +234,9 @@ TEST_CASE("ST8: wait_closed waits for what is to be sent, and throws what the co
         };
         auto [lost, sender] = co_await test::connected_to(reset);
         sender.write("!");
-        CHECK((co_await code_of(lost.read(1))).value() == ECONNRESET);
+        CHECK((co_await test::code_of(lost.read(1))).value() == ECONNRESET);
         sender.close();
-        CHECK((co_await code_of(sender.wait_closed())).value() == ECONNRESET);
+        CHECK((co_await test::code_of(sender.wait_closed())).value() == ECONNRESET);
     });
 }
 
@@ -303,18 +284,18 @@ TEST_CASE("streams: errors of connecting have their numbers and names") {
         unsigned short const port = server.port();
         server.close();
         co_await server.wait_closed();
-        CHECK(co_await code_of(io::open_connection("127.0.0.1", port)) == std::errc::connection_refused);
-        test::scratch_folder folder;
-        CHECK(co_await code_of(io::open_unix_connection(folder / "nothing")) == std::errc::no_such_file_or_directory);
+        CHECK(co_await test::code_of(io::open_connection("127.0.0.1", port)) == std::errc::connection_refused);
+        test::temporary_folder folder;
+        CHECK(co_await test::code_of(io::open_unix_connection(folder.file("nothing"))) == std::errc::no_such_file_or_directory);
         CHECK(co_await test::throws<std::invalid_argument>(io::open_unix_connection(std::string(200, 'x'))));
-        CHECK((co_await code_of(io::open_connection("127.0.0.1", "no-such-service"))).category() == io::resolver_category());
+        CHECK((co_await test::code_of(io::open_connection("127.0.0.1", "no-such-service"))).category() == io::resolver_category());
     });
 }
 
 TEST_CASE("streams: Unix sockets, and a stale file of one") {
     test::everywhere_in_real_time([]() -> aya::task<> {
-        test::scratch_folder folder;
-        std::string const path = folder / "socket";
+        test::temporary_folder folder;
+        std::string const path = folder.file("socket");
         for (int round = 0; round < 2; ++round) { // the second server finds the first one's file
             auto server = co_await io::start_unix_server(test::echo, path);
             auto [reader, writer] = co_await io::open_unix_connection(path);
@@ -332,18 +313,7 @@ TEST_CASE("streams: a handler's exception is reported, and its client sees the e
     std::atomic<int> reports{0};
     test::on_every_runtime([&](aya::runtime& rt) {
         reports = 0;
-        auto work = []() -> aya::task<> {
-            auto fail = [](io::stream_reader, io::stream_writer) -> aya::task<> {
-                co_await aya::yield();
-                throw std::runtime_error("a handler's");
-            };
-            auto server = co_await io::start_server(fail, "127.0.0.1", 0);
-            auto [reader, writer] = co_await io::open_connection("127.0.0.1", server.port());
-            CHECK((co_await reader.read(1)).empty());
-            server.close();
-            co_await server.wait_closed();
-        };
-        rt.block_on(work());
+        rt.block_on(test::client_of_a_handler_that_throws(std::runtime_error("a handler's")));
         CHECK(reports == 1);
     }, {.exception_handler = [&](auto const&) { ++reports; }});
 }

@@ -4,14 +4,18 @@
 #include <aya/io/subprocess.hpp>
 #include <aya/timeout.hpp>
 
+#include "io/forbidden_call.hpp"
 #include "io/streams.hpp"
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <csignal>
+#include <future>
 #include <string>
 #include <system_error>
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 using namespace std::chrono_literals;
@@ -206,4 +210,33 @@ TEST_CASE("subprocess: many at once leave no descriptor and no zombie") {
     });
     CHECK(test::open_descriptors() == before);
     CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);
+}
+
+TEST_CASE("subprocess: a child that may not be killed is left behind, and no runtime's end waits for it") {
+    for (std::size_t const workers : test::every_kind) {
+        std::atomic<pid_t> pid{0};
+        auto start_and_end = [&] {
+            if (!test::forbid(SYS_pidfd_send_signal))
+                return false;
+            aya::runtime rt(test::kind{workers}.options());
+            pid = rt.block_on([]() -> aya::task<int> {
+                auto p = co_await io::create_subprocess_exec("sleep", "1000");
+                co_return p.pid(); // its last handle goes
+            });
+            return true;
+        };
+        auto ended = std::async(std::launch::async, start_and_end);
+        bool const in_time = ended.wait_for(5s) == std::future_status::ready;
+        bool const runs = pid != 0 && test::runs(pid);
+        if (pid != 0) {
+            ::kill(pid, SIGKILL); // whoever waits for it goes on
+            ::waitpid(pid, nullptr, 0);
+        }
+        if (!ended.get()) {
+            MESSAGE("the system has no filters of system calls: not tested");
+            return;
+        }
+        CHECK(in_time);
+        CHECK(runs);
+    }
 }

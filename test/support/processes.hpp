@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -115,11 +116,22 @@ inline bool runs(pid_t pid) {
     return state != 'Z' && state != 'X';
 }
 
-inline std::size_t open_descriptors() {
-    std::size_t n = 0;
-    for ([[maybe_unused]] auto const& entry : std::filesystem::directory_iterator("/proc/self/fd"))
-        ++n;
-    return n;
+/// Of this process.
+inline std::set<int> descriptors() {
+    std::set<int> all;
+    for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+        all.insert(std::atoi(entry.path().filename().c_str()));
+    return all;
+}
+inline std::size_t open_descriptors() { return descriptors().size(); }
+
+/// Those that are open, were not before, and would go to a program that were started now.
+inline std::string inherited_since(std::set<int> const& before) {
+    std::string all;
+    for (int const d : descriptors())
+        if (int const flags = ::fcntl(d, F_GETFD); before.count(d) == 0 && flags >= 0 && (flags & FD_CLOEXEC) == 0)
+            all += std::to_string(d) + " ";
+    return all;
 }
 
 } // namespace test

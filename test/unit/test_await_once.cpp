@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may be awaited once says so when it is awaited again, and what was moved from when it is awaited at all.
 #include "support/harness.hpp"
+#include "support/number.hpp"
 
 #include <aya/aya.hpp>
 
@@ -12,14 +13,10 @@
 #include <vector>
 
 using test::everywhere;
+using test::number;
 using namespace std::chrono_literals;
 
 namespace {
-
-aya::task<int> number(int i) {
-    co_await aya::yield();
-    co_return i;
-}
 
 // True if awaiting `o`, which stays where it is, throws invalid_state_error.
 template <class Operation>

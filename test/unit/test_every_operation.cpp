@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every operation goes through wait_for(), timeout(), gather(), create_task() and a task group.
 #include "support/harness.hpp"
+#include "support/number.hpp"
 
 #include <aya/aya.hpp>
 
@@ -15,14 +16,11 @@
 #include <vector>
 
 using test::everywhere;
+using test::number;
 using namespace std::chrono_literals;
 
 namespace {
 
-aya::task<int> number(int i) {
-    co_await aya::yield();
-    co_return i;
-}
 aya::task<std::unique_ptr<int>> pointer(int i) {
     co_await aya::yield();
     co_return std::make_unique<int>(i);

@@ -37,7 +37,8 @@ struct subprocess_options {
     std::optional<std::vector<std::string>> env = {};
     /// Of the readers.
     std::size_t limit = default_limit;
-    /// The child gets the standard streams alone; otherwise every descriptor of the parent's that is not close-on-exec, those of Asio objects too.
+    /// The child gets 0, 1 and 2 alone; otherwise also every descriptor of the parent's that is not close-on-exec: none of the library's, but sockets that a
+    /// program opens through Asio itself, and those that libcurl opens to wake itself.
     bool close_fds = true;
 
     subprocess_options() = default;
