@@ -90,8 +90,7 @@ void own_handler(int) {
     ::_exit(5);
 }
 
-// One thread takes the signal. ThreadSanitizer puts a handler off while its thread runs, until the next call that it knows: were that a worker on its way to
-// sleep, in a system call that it does not know, it would be put off for ever.
+// One thread takes the signal. Under ThreadSanitizer, which puts handlers off, that of a worker on its way to sleep has not been called now and then.
 void take_signals_elsewhere() {
     std::thread([] {
         for (;;)
