@@ -179,8 +179,7 @@ private:
     histogram delays_;
     delay_probe delay_probe_;
     std::mutex trace_mutex_;
-    std::vector<std::shared_ptr<tracer>> traces_; // under trace_mutex_, to the end: threads may still look at them
-    std::shared_ptr<tracer> trace_;               // the last one; under trace_mutex_
+    std::shared_ptr<tracer> trace_; // made at the first start, and kept: threads may still look at it; under trace_mutex_
     std::atomic<tracer*> tracing_{nullptr};
     std::unique_ptr<thread_pool> pool_;
     std::unique_ptr<event_loop> loop_;
