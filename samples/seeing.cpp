@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking into a program: each word provokes one kind of report, or shows one kind of view.
 //
-//     seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS
+//     seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | promise | thread | track | metrics | trace FILE | wait TASKS | twins
 #include <aya/aya.hpp>
 #include <aya/trace.hpp>
+#include <aya/track.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -11,10 +12,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -135,14 +140,31 @@ aya::task<> deadlock() {
     co_await right;
 }
 
+// Nobody is left to keep the promise.
+aya::task<> promise() {
+    aya::promise<int> answer;
+    co_await answer.get_future();
+}
+
+// The pool's threads belong to no runtime.
+aya::task<> call_from_the_pool() {
+    co_await aya::to_thread([] { (void)aya::call_soon([] {}); });
+}
+
 aya::task<> thread() {
-    co_await aya::to_thread([] {
-        try {
-            (void)aya::call_soon([] {});
-        } catch (aya::invalid_state_error const& e) {
-            std::fprintf(stderr, "%s\n", e.what());
-        }
-    });
+    auto handle = aya::create_task(call_from_the_pool(), {.name = "outsider"});
+    while (!handle.done())
+        co_await aya::yield();
+}
+
+aya::task<int> hash(int file) {
+    co_await aya::sleep(10ms);
+    co_return file;
+}
+
+// A pipeline that says how far it is.
+aya::task<> track() {
+    co_await aya::gather(aya::max_concurrency{4}, aya::track(std::views::iota(0, 40), {.label = "hashing", .unit = "files"}) | std::views::transform(hash));
 }
 
 aya::task<> work() {
@@ -172,9 +194,22 @@ aya::task<> traced() {
     });
 }
 
-std::atomic<bool> stop{false};
+// How long threads of this process have been ready to run in all, and had no CPU.
+std::chrono::nanoseconds without_cpu() {
+    std::chrono::nanoseconds::rep all = 0;
+    std::error_code error;
+    for (std::filesystem::directory_iterator i("/proc/self/task", error), end; !error && i != end; i.increment(error)) {
+        std::chrono::nanoseconds::rep on_cpu = 0, waiting = 0;
+        if (std::ifstream(i->path() / "schedstat") >> on_cpu >> waiting)
+            all += waiting;
+    }
+    return std::chrono::nanoseconds(all);
+}
 
-// Many tasks that wait, until SIGTERM or SIGINT: for aya-ps. And one that notices when it is held up.
+std::atomic<bool> stop{false};
+std::atomic<bool> asked{false};
+
+// Many tasks that wait, until SIGTERM or SIGINT: for aya-ps. And one that notices when it is held up, and tells at SIGUSR2.
 aya::task<> wait(int tasks) {
     for (int i = 0; i < tasks; ++i)
         (void)aya::create_task([]() -> aya::task<> { co_await aya::sleep(24h); });
@@ -183,15 +218,22 @@ aya::task<> wait(int tasks) {
     auto longest = 0ns;
     while (!stop.load()) {
         auto const begin = std::chrono::steady_clock::now();
+        auto const before = without_cpu();
         co_await aya::sleep(1ms);
         (void)aya::create_task([]() -> aya::task<> { co_return; });  // what a look at the tasks could hold up
-        longest = std::max<std::chrono::nanoseconds>(longest, std::chrono::steady_clock::now() - begin);
+        auto const taken = std::chrono::steady_clock::now() - begin;
+        longest = std::max<std::chrono::nanoseconds>(longest, taken - (without_cpu() - before));  // a busy machine is nobody's lock
+        if (asked.exchange(false)) {
+            std::printf("longest pause %.3f ms\n", std::chrono::duration<double, std::milli>(longest).count());
+            std::fflush(stdout);
+            longest = 0ns;
+        }
     }
-    std::printf("longest pause %.3f ms\n", std::chrono::duration<double, std::milli>(longest).count());
 }
 
 int usage() {
-    std::fputs("usage: seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | thread | metrics | trace FILE | wait TASKS\n",
+    std::fputs("usage: seeing tree | crash | graph | stack | slow | unawaited | unretrieved | alive | deadlock | promise | thread | track | metrics | "
+               "trace FILE | wait TASKS | twins\n",
                stderr);
     return 2;
 }
@@ -206,7 +248,16 @@ int main(int argc, char** argv) {
         options.inspection = true;
         options.dump_signal = SIGUSR1;
         std::signal(SIGTERM, [](int) { stop.store(true); });
+        std::signal(SIGUSR2, [](int) { asked.store(true); });
         aya::runtime(options).block_on(wait, std::atoi(argv[2]));
+        return 0;
+    }
+    if (word == "twins") {  // two runtimes of the same name, for `aya-ps --metrics`
+        options.inspection = true;
+        aya::runtime first(options), second(options);
+        std::puts("ready");
+        std::fflush(stdout);
+        (void)std::getchar();
         return 0;
     }
     if (word == "metrics") {
@@ -227,9 +278,9 @@ int main(int argc, char** argv) {
         std::string_view word;
         aya::task<> (*run)();
     } const all[] = {{"tree", tree},   {"crash", crash}, {"graph", graph}, {"stack", stack}, {"slow", slow}, {"unawaited", unawaited},
-                     {"alive", alive}, {"unretrieved", unretrieved}, {"thread", thread}, {"deadlock", deadlock}};
+                     {"alive", alive}, {"unretrieved", unretrieved}, {"thread", thread}, {"deadlock", deadlock}, {"promise", promise}, {"track", track}};
     options.debug = true;
-    if (word == "deadlock")
+    if (word == "deadlock" || word == "promise")
         options.exception_handler = [](aya::exception_report const& r) {
             std::fprintf(stderr, "aya: %s\n%s", std::string(r.message).c_str(), r.stack.c_str());
             std::_Exit(0);  // nothing more would happen

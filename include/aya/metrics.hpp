@@ -48,6 +48,7 @@ struct runtime_metrics {
     std::size_t blocking_queued = 0;
     std::size_t cpu_threads = 0;      ///< behind to_cpu()
     std::size_t cpu_jobs = 0;         ///< queued or running
+    std::size_t cpu_queued = 0;       ///< of those, the ones that there is no thread for
     /// With runtime_options::histograms. How long a task waits from being woken until it runs, by samples; and how long
     /// steps take.
     std::optional<time_histogram> scheduling_delay;

@@ -40,8 +40,9 @@ struct runtime_options {
     /// Time stands still while anything runs, and jumps to the next deadline when all is idle. For tests.
     bool virtual_time = false;
     /// Debug mode: reports say where a task was created and which coroutines an exception came through; steps that take long are reported, also
-    /// while they still run, coroutines that are dropped unawaited, tasks that are alive at the end, and deadlocks. Task trees say how long each
-    /// task has waited, and gathers run each child as a task. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each coroutine, a few
+    /// while they still run, coroutines that are dropped unawaited (by threads of no runtime too, to the last one made in debug mode), tasks that are
+    /// alive at the end, and deadlocks, while a thread waits for a task: none is reported of tasks that wait for a promise, an event, a queue and
+    /// the like when the process has threads besides this runtime's, any of which may end that. Task trees say how long each task has waited, and gathers run each child as a task. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each coroutine, a few
     /// hundred nanoseconds a step, and a thread that sleeps. Mirrors loop.set_debug().
     std::optional<bool> debug = {};
     /// In debug mode a step of a task, or a callback, that holds its thread for so long or longer is reported. Mirrors
@@ -57,11 +58,11 @@ struct runtime_options {
     /// Answer `aya-ps PID`, and ask for the task tree and the metrics on a Unix socket that this user alone can open. Unset: as the
     /// environment has it (AYA_INSPECT=1). Costs a thread that sleeps. What cannot be set up is reported, and the runtime goes on.
     std::optional<bool> inspection = {};
-    /// A signal on which the task trees of all runtimes that ask for it are written to standard error: SIGUSR1, say. 0: none. Its
-    /// handler is the library's from then on.
+    /// A signal on which the task trees of all runtimes that ask for it, 64 at most, are written to standard error: SIGUSR1, say. 0: none. Its
+    /// handler is the library's from then on, in a forked child too, where it does nothing. Costs a thread that sleeps.
     int dump_signal = 0;
     /// Record a trace from the beginning, and write it there at the runtime's end; see <aya/trace.hpp>. Empty: as the environment has it
-    /// (AYA_TRACE=file.json).
+    /// (AYA_TRACE=file.json; %p in the variable is the process's number).
     std::string trace_file = {};
 
     // --- for a host program. runtime's constructor refuses what does not fit with std::invalid_argument. ---

@@ -46,6 +46,7 @@ struct task_info {
     bool cancel_pending = false;          ///< cancelled_error is thrown at its next suspension
     std::uint32_t cancel_requests = 0;    ///< as task_handle::cancelling()
     std::vector<task_frame> stack;        ///< while it waits, its coroutines, innermost first. Those of the library itself are left out
+    bool whole_stack = true;              ///< false: there are more than 100; those further out are left out
     std::string created;                  ///< in debug mode, the stack where it was created, a line a call
 
     /// "name (#id): waits for ..., ..." without stack.
@@ -79,10 +80,12 @@ void dump_tasks(std::ostream& out);
 struct call_graph {
     task_info task;
     std::vector<call_graph> awaited_by;
+    bool seen_above = false; ///< it occurs before, with who waits for it; here it is not followed again
+    bool cut = false;        ///< somebody waits for it, but it is 500 levels deep: the graph ends here
 };
 
-/// The graph of a task that another one looks at; in a task of the same runtime, else invalid_state_error. A task that occurs
-/// above itself is not followed again. Looks at every task of the runtime. Mirrors asyncio.capture_call_graph().
+/// The graph of a task that another one looks at; in a task of the same runtime, else invalid_state_error. Each task is followed
+/// once, however many ways lead to it. Looks at every task of the runtime. Mirrors asyncio.capture_call_graph().
 [[nodiscard]] call_graph capture_call_graph(any_task_handle const& of);
 
 namespace detail {

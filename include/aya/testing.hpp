@@ -39,8 +39,8 @@ struct test_options {
     std::size_t workers = 1;
     /// Time stands still while anything runs, and jumps to the next deadline when all is idle.
     bool virtual_time = true;
-    /// In real time. A test that takes longer fails with a test_failure that has the task tree. If it has not ended some seconds later (a step that
-    /// never ends), the tree is printed and the program aborted.
+    /// In real time. A test that takes longer fails with a test_failure that has the task tree. If the test and its runtime have
+    /// not ended ten seconds later (a step that never ends), the tree is printed and the program aborted.
     std::chrono::nanoseconds time_limit = std::chrono::seconds(60);
     /// Tasks that still run, timers that are armed, descriptors that are open when the body has ended and were not before: test_failure.
     bool check_leaks = true;

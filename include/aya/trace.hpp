@@ -20,9 +20,10 @@ class tracer;
 /// Begins to record the steps of tasks, steals, sleep, calls on the other pools, and spans. Each thread keeps its last `events`, 64
 /// bytes each. Has no effect while a trace is recorded already. Any thread. While nothing is recorded, a step costs one branch that is always
 /// predicted; while something is, about 0.1 us. With AYA_TRACE=file.json in the environment, or runtime_options::trace_file,
-/// recording begins with the runtime, and the file is written at its end. Throws std::invalid_argument for more than 2^32 events.
+/// recording begins with the runtime, and the file is written at its end; %p in the variable is the process's number, as programs that
+/// this one starts inherit it. Throws std::invalid_argument for more than 2^32 events.
 void start_trace(runtime& rt, std::size_t events = 65536);
-/// Ends it; what was recorded stays, until start_trace() begins anew.
+/// Ends it; what was recorded stays, until start_trace() begins anew and frees it.
 void stop_trace(runtime& rt);
 /// Writes what was recorded, or what has been so far. `aya-trace FILE > out.svg` makes a picture of it. Throws std::system_error when
 /// the file cannot be written, invalid_state_error when nothing was ever recorded.
@@ -31,7 +32,7 @@ void write_trace(runtime& rt, std::string const& file);
 [[nodiscard]] std::string trace_text(runtime& rt);
 
 /// A part of a task, from here to the end of the scope, across suspensions: shown in a row of its task's own. Does nothing while no trace is
-/// recorded, or outside tasks and runtimes. Longer names are cut at 35 bytes.
+/// recorded, or outside tasks and runtimes. Longer names are cut after 35 bytes at most.
 class [[nodiscard]] trace_span {
 public:
     explicit trace_span(std::string_view name);

@@ -10,6 +10,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <ranges>
@@ -78,17 +80,23 @@ private:
 
 namespace detail {
 
-/// A range that counts what is taken from it.
-template <std::ranges::input_range Range>
-class tracked_range {
-    using inner_iterator = std::ranges::iterator_t<Range>;
-    using inner_sentinel = std::ranges::sentinel_t<Range>;
+/// A view that counts what is taken from it: an input range, whatever the one behind it is.
+template <std::ranges::view View>
+    requires std::ranges::input_range<View>
+class tracked_view : public std::ranges::view_interface<tracked_view<View>> {
+    using inner_iterator = std::ranges::iterator_t<View>;
+    using inner_sentinel = std::ranges::sentinel_t<View>;
 
 public:
-    tracked_range(Range&& r, track_options options) : range_(std::forward<Range>(r)), progress_(sized(range_, options)) {}
+    tracked_view(View v, track_options options) : view_(std::move(v)), progress_(std::make_unique<progress>(sized(view_, options))) {}
 
+    class sentinel;
     class iterator {
     public:
+        using iterator_concept = std::input_iterator_tag;
+        using difference_type = std::ranges::range_difference_t<View>;
+        using value_type = std::ranges::range_value_t<View>;
+
         iterator(inner_iterator i, progress& p) : inner_(std::move(i)), progress_(&p) {}
         decltype(auto) operator*() const { return *inner_; }
         iterator& operator++() {
@@ -96,26 +104,42 @@ public:
             progress_->advance();
             return *this;
         }
-        friend bool operator==(iterator const& i, inner_sentinel const& end) { return i.inner_ == end; }
+        void operator++(int) { ++*this; }
 
     private:
+        friend sentinel;
         inner_iterator inner_;
         progress* progress_;
     };
+    class sentinel {
+    public:
+        sentinel() = default;
+        explicit sentinel(inner_sentinel end) : end_(std::move(end)) {}
+        friend bool operator==(iterator const& i, sentinel const& end) { return end.reached_by(i); }
 
-    iterator begin() { return iterator(std::ranges::begin(range_), progress_); }
-    inner_sentinel end() { return std::ranges::end(range_); }
+    private:
+        bool reached_by(iterator const& i) const { return i.inner_ == end_; }
+        inner_sentinel end_;
+    };
+
+    iterator begin() { return iterator(std::ranges::begin(view_), *progress_); }
+    sentinel end() { return sentinel(std::ranges::end(view_)); }
+    auto size()
+        requires std::ranges::sized_range<View>
+    {
+        return std::ranges::size(view_);
+    }
 
 private:
-    static track_options sized(std::remove_reference_t<Range>& r, track_options options) {
-        if constexpr (std::ranges::sized_range<Range>)
+    static track_options sized(View& v, track_options options) {
+        if constexpr (std::ranges::sized_range<View>)
             if (options.total == 0)
-                options.total = static_cast<std::size_t>(std::ranges::size(r));
+                options.total = static_cast<std::size_t>(std::ranges::size(v));
         return options;
     }
 
-    Range range_; // or a reference to an lvalue
-    progress progress_;
+    View view_;
+    std::unique_ptr<progress> progress_; // moves with the view, and stays where it is
 };
 
 template <class T>
@@ -129,10 +153,12 @@ async_generator<T> track_stream(async_generator<T> source, std::string label, st
 
 } // namespace detail
 
-/// `for (auto& file : track(files, {.label = "hashing"}))`: the range itself, an lvalue's elements or a temporary, and a progress line beside it.
-template <std::ranges::input_range Range>
+/// `for (auto& file : track(files, {.label = "hashing"}))`: a view of the range, an lvalue's elements or a temporary, and a progress line beside it.
+/// `gather(max_concurrency{8}, track(files) | std::views::transform(hash))` too. It is walked through once; an element counts when the next one is asked for.
+template <std::ranges::viewable_range Range>
+    requires std::ranges::input_range<Range>
 auto track(Range&& range, track_options options = {}) {
-    return detail::tracked_range<Range>(std::forward<Range>(range), options);
+    return detail::tracked_view<std::views::all_t<Range>>(std::views::all(std::forward<Range>(range)), options);
 }
 
 /// The same for a stream: gives what the source gives.

@@ -167,6 +167,7 @@ void cpu_pool::read_metrics(runtime_metrics& m) {
     std::lock_guard const guard(mutex_);
     m.cpu_threads = threads_;
     m.cpu_jobs = pending_; // a call of submit() that is under way counts too, for a moment
+    m.cpu_queued = m.cpu_jobs > threads_ ? m.cpu_jobs - threads_ : 0; // no thread is idle while anything is queued
 }
 
 } // namespace aya::inline v1::detail

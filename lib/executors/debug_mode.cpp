@@ -13,9 +13,12 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
+
+#include <unistd.h>
 
 namespace aya::inline v1::detail {
 
@@ -38,6 +41,8 @@ std::string trace_environment() {
     if (value == nullptr || *value == '\0')
         return {};
     std::string file = value;
+    if (std::size_t const at = file.find("%p"); at != std::string::npos)
+        file.replace(at, 2, fmt::format("{}", ::getpid()));
     unsigned const number = runtimes.fetch_add(1) + 1;
     if (number != 1) {
         std::size_t const dot = file.rfind('.');
@@ -49,7 +54,12 @@ std::string trace_environment() {
 
 void drop_unawaited(std::coroutine_handle<> frame) noexcept {
     thread_context const* const here = current_thread;
-    if (here != nullptr && here->home->debug()) [[unlikely]] {
+    std::shared_ptr<report_sink> reports;
+    if (here == nullptr)
+        reports = debug_reports();
+    else if (here->home->debug())
+        reports = here->home->owner().reports();
+    if (reports != nullptr) [[unlikely]] {
         try {
             promise_base const& p = std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
             stack_trace const* const made = creation_of(frame.address());
@@ -57,10 +67,11 @@ void drop_unawaited(std::coroutine_handle<> frame) noexcept {
                                                     : "A coroutine was never awaited; it is dropped here", {}, nullptr};
             report.created = made != nullptr ? made->text() : stack_trace::here().text();
             report.stack = fmt::format("  {} ({}:{})\n", function_name(p.where.function_name()), file_name(p.where.file_name()), p.where.line());
-            here->home->owner().reports()->report(report);
+            reports->report(report);
         } catch (std::bad_alloc const&) {
             // No memory to tell with.
         }
+        forget_creation(frame.address());
     }
     frame.destroy();
 }

@@ -10,7 +10,7 @@ namespace aya::inline v1::detail {
 [[nodiscard]] bool debug_environment() noexcept;
 /// The same for AYA_INSPECT.
 [[nodiscard]] bool inspection_environment() noexcept;
-/// AYA_TRACE, or empty. Where one process makes several runtimes, each but the first puts its number before the file's last dot.
+/// AYA_TRACE, with the process's number for %p, or empty. Where one process makes several runtimes, each but the first puts its number before the file's last dot.
 [[nodiscard]] std::string trace_environment();
 
 } // namespace aya::inline v1::detail

@@ -3,6 +3,8 @@
 
 #include "executors/creations.hpp"
 #include "executors/current_thread.hpp"
+#include "inspect/inspector.hpp"
+#include "platform/stack_trace.hpp"
 
 #include <aya/detail/frame_memory.hpp>
 
@@ -19,16 +21,20 @@ namespace {
 std::atomic<std::uint32_t> generation{0};
 
 void before() noexcept {
+    lock_stack_lines();
     lock_creations();
     lock_frame_memory();
 }
 void after() noexcept {
     unlock_frame_memory();
     unlock_creations();
+    unlock_stack_lines();
 }
 void in_child() noexcept {
     after();
     generation.fetch_add(1);
+    forget_listeners();
+    forget_noting();
     leave_thread(); // a worker that forked is no worker there, and may make a runtime
 }
 

@@ -24,12 +24,10 @@ std::string describe(std::exception_ptr const& error) {
     }
 }
 
+// In one piece, so that no other thread's comes between its lines.
 void print(exception_report const& r) {
-    fmt::print(stderr, "aya: {}{}{}{}{}\n", r.message, r.task_name.empty() ? "" : " (", r.task_name,
-               r.task_name.empty() ? "" : ")", describe(r.exception));
-    fmt::print(stderr, "{}", r.stack);
-    if (!r.created.empty())
-        fmt::print(stderr, "{}", r.created);
+    fmt::print(stderr, "aya: {}{}{}{}{}\n{}{}", r.message, r.task_name.empty() ? "" : " (", r.task_name, r.task_name.empty() ? "" : ")",
+               describe(r.exception), r.stack, r.created);
 }
 
 } // namespace

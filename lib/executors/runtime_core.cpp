@@ -2,6 +2,7 @@
 #include "executors/runtime_core.hpp"
 
 #include "executors/cpu_pool.hpp"
+#include "executors/creations.hpp"
 #include "executors/debug_mode.hpp"
 #include "executors/fork_guard.hpp"
 #include "executors/waiting_thread.hpp"
@@ -35,7 +36,7 @@ runtime_core::runtime_core(runtime_options options)
       trace_file_(options_.trace_file.empty() ? trace_environment() : options_.trace_file), generation_(fork_generation()),
       reports_(std::make_shared<report_sink>(options_.exception_handler)), setup_(options_, reports_) {
     watch_forks();
-    if (options_.dump_signal < 0 || options_.dump_signal > SIGRTMAX || options_.dump_signal == SIGKILL || options_.dump_signal == SIGSTOP)
+    if (int const s = options_.dump_signal; s < 0 || s > SIGRTMAX || s == SIGKILL || s == SIGSTOP || (s > SIGSYS && s < SIGRTMIN)) // the C library's own
         throw std::invalid_argument(
             fmt::format("aya::runtime_options::dump_signal: {} is no signal that can be handled", options_.dump_signal));
     if (options_.frame_memory_limit)
@@ -80,6 +81,8 @@ runtime_core::~runtime_core() {
         relax(round);
     inspector_.reset();
     write_trace_file();
+    if (debug_)
+        end_noting(reports_);
     // The pools themselves go after the workers (see the order of members): one may still be on its way out of a submit().
 }
 

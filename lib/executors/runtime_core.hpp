@@ -98,6 +98,8 @@ public:
     [[nodiscard]] std::string const& name() const noexcept { return options_.name; }
     /// Tasks wait, a thread waits for one of them, and nothing in the runtime can go on.
     [[nodiscard]] bool stuck() noexcept;
+    /// Of a stuck runtime: whether the process has threads besides its workers, those that wait for its tasks, and the inspector's.
+    [[nodiscard]] bool others_live() const noexcept;
     [[nodiscard]] runtime_metrics read_metrics() const;
 
     void start_trace(std::size_t events);
@@ -179,8 +181,7 @@ private:
     histogram delays_;
     delay_probe delay_probe_;
     std::mutex trace_mutex_;
-    std::vector<std::shared_ptr<tracer>> traces_; // under trace_mutex_, to the end: threads may still look at them
-    std::shared_ptr<tracer> trace_;               // the last one; under trace_mutex_
+    std::shared_ptr<tracer> trace_; // made at the first start, and kept: threads may still look at it; under trace_mutex_
     std::atomic<tracer*> tracing_{nullptr};
     std::unique_ptr<thread_pool> pool_;
     std::unique_ptr<event_loop> loop_;

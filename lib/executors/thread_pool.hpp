@@ -49,6 +49,8 @@ public:
     void read_metrics(runtime_metrics& m) noexcept;
     /// Nothing runs, nothing is ready, and no timer is armed: only somebody outside can go on.
     [[nodiscard]] bool at_rest() noexcept;
+    /// Workers that have a thread. Any thread.
+    [[nodiscard]] std::size_t running_workers() const noexcept;
 
     /// For a thread that is about to wait for a task: starts the first worker if it could not be started before. Throws std::system_error.
     void require_worker();

@@ -27,6 +27,12 @@ bool thread_pool::at_rest() noexcept {
     return idle_.while_all_sleep([this] { return clock_.outside.load() == 0 && next_deadline() == time_point::max() && injected_.empty(); });
 }
 
+std::size_t thread_pool::running_workers() const noexcept {
+    // Relaxed: asked when all are at rest.
+    return static_cast<std::size_t>(
+        std::count_if(workers_.begin(), workers_.end(), [](auto const& w) { return w->awake_since.load(std::memory_order_relaxed) != 0; }));
+}
+
 void thread_pool::read_metrics(runtime_metrics& m) noexcept {
     std::int64_t const now = std::chrono::steady_clock::now().time_since_epoch().count();
     m.timers += foreign_timers_.size();

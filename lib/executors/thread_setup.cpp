@@ -15,6 +15,8 @@ namespace aya::inline v1::detail {
 
 namespace {
 
+constinit thread_local bool blocking_thread = false;
+
 constexpr std::size_t longest_name = 10; // the kernel keeps 15 bytes, of which "-4095" takes five
 
 void rename_thread(std::string const& runtime, char const* separator, std::size_t number) noexcept {
@@ -85,8 +87,11 @@ void thread_setup::blocking_thread_starts(std::size_t number) const noexcept {
 }
 
 void thread_setup::name_blocking_thread(std::string const& runtime, std::size_t number) noexcept {
+    blocking_thread = true;
     rename_thread(runtime, "-b", number);
 }
+
+bool thread_setup::is_blocking_thread() noexcept { return blocking_thread; }
 
 void thread_setup::pin(std::size_t index) const noexcept {
     if (affinity_.empty())

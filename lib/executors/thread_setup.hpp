@@ -28,6 +28,8 @@ public:
     /// First thing on a thread of the blocking pool.
     void blocking_thread_starts(std::size_t number) const noexcept;
     static void name_blocking_thread(std::string const& runtime, std::size_t number) noexcept;
+    /// Whether the calling thread has come by there.
+    [[nodiscard]] static bool is_blocking_thread() noexcept;
 
     /// Whether other threads inherit a worker's only CPU when a worker starts them, and need unpin().
     [[nodiscard]] bool pins() const noexcept { return !affinity_.empty(); }

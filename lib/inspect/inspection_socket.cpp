@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
@@ -20,7 +21,8 @@ namespace aya::inline v1::detail {
 
 namespace {
 
-constexpr int patience = 1000; // milliseconds
+using clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
 
 [[noreturn]] void fail(std::string const& what, int error = errno) {
     throw std::system_error(error, std::generic_category(), fmt::format("aya: inspection: {}", what));
@@ -39,9 +41,14 @@ std::string private_folder() {
     return path;
 }
 
-bool wait_for(int descriptor, short what) noexcept {
-    struct pollfd p {descriptor, what, 0};
-    return ::poll(&p, 1, patience) == 1;
+bool wait_for(int descriptor, short what, clock::time_point deadline, std::atomic<bool> const& stopping) noexcept {
+    constexpr int a_while = 20; // milliseconds: how long the runtime's end waits
+    while (!stopping.load() && clock::now() < deadline) {
+        struct pollfd p {descriptor, what, 0};
+        if (::poll(&p, 1, a_while) == 1)
+            return true;
+    }
+    return false;
 }
 
 } // namespace
@@ -73,17 +80,17 @@ inspection_socket::~inspection_socket() {
     ::unlink(path_.c_str());
 }
 
-inspection_socket::caller inspection_socket::accept() noexcept {
+inspection_socket::caller inspection_socket::accept(std::atomic<bool> const& stopping) noexcept {
     int const descriptor = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (descriptor < 0)
-        return caller(-1);
+        return caller(-1, stopping);
     struct ucred who {};
     socklen_t size = sizeof who;
     if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || who.uid != ::geteuid()) {
         ::close(descriptor);
-        return caller(-1);
+        return caller(-1, stopping);
     }
-    return caller(descriptor);
+    return caller(descriptor, stopping);
 }
 
 inspection_socket::caller::~caller() {
@@ -94,7 +101,8 @@ inspection_socket::caller::~caller() {
 std::string inspection_socket::caller::read_line() noexcept {
     char line[64];
     std::size_t length = 0;
-    while (length < sizeof line && wait_for(descriptor_, POLLIN)) {
+    auto const deadline = clock::now() + 1s;
+    while (length < sizeof line && wait_for(descriptor_, POLLIN, deadline, stopping_)) {
         ssize_t const got = ::read(descriptor_, line + length, 1);
         if (got != 1 || line[length] == '\n')
             break;
@@ -104,13 +112,14 @@ std::string inspection_socket::caller::read_line() noexcept {
 }
 
 void inspection_socket::caller::send(std::string_view text) noexcept {
+    auto const deadline = clock::now() + 5s;
     while (!text.empty()) {
         ssize_t const sent = ::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL);
         if (sent > 0)
             text.remove_prefix(static_cast<std::size_t>(sent));
         else if (sent < 0 && errno == EINTR)
             continue;
-        else if (sent >= 0 || errno != EAGAIN || !wait_for(descriptor_, POLLOUT))
+        else if (sent >= 0 || errno != EAGAIN || !wait_for(descriptor_, POLLOUT, deadline, stopping_))
             return;
     }
 }

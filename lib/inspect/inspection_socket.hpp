@@ -2,6 +2,7 @@
 // The Unix socket on which a runtime answers: of mode 0600 in a folder that belongs to its user alone, who is also the only one that it answers.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -21,21 +22,22 @@ public:
     /// A request, of one line. Its end hangs up.
     class caller {
     public:
-        explicit caller(int descriptor) noexcept : descriptor_(descriptor) {}
+        caller(int descriptor, std::atomic<bool> const& stopping) noexcept : descriptor_(descriptor), stopping_(stopping) {}
         ~caller();
         caller(caller const&) = delete;
         caller& operator=(caller const&) = delete;
 
         [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
-        /// Whoever is slower than a second is not waited for.
+        /// Who has not asked within a second, and taken the answer within five more, is not waited for; nor is anybody once `stopping` holds.
         [[nodiscard]] std::string read_line() noexcept;
         void send(std::string_view text) noexcept;
 
     private:
         int descriptor_;
+        std::atomic<bool> const& stopping_;
     };
-    /// Empty if there is none, or it is another user's.
-    [[nodiscard]] caller accept() noexcept;
+    /// Empty if there is none, or it is another user's. `stopping`: hurry.
+    [[nodiscard]] caller accept(std::atomic<bool> const& stopping) noexcept;
 
 private:
     std::string path_;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/inspector.hpp"
 
+#include "executors/creations.hpp"
 #include "executors/debug_mode.hpp"
 #include "executors/runtime_core.hpp"
 #include "inspect/capture.hpp"
 #include "inspect/inspection_socket.hpp"
+#include "inspect/json.hpp"
+
+#include <aya/detail/spin_lock.hpp>
 
 #include <fmt/format.h>
 
@@ -13,7 +17,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include <poll.h>
 #include <pthread.h>
@@ -27,23 +33,52 @@ namespace {
 constexpr std::uint64_t dump_request = 1;
 constexpr std::uint64_t stop_request = std::uint64_t{1} << 32;
 
-// The descriptors of the inspectors that a signal wakes, plus one; 0 is a free place, taken by a compare-exchange.
-constinit std::array<std::atomic<int>, 16> signalled{};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may use it");
+// Whom a signal wakes: process, signal and descriptor in one word; 0 is a free place, taken by a compare-exchange.
+constinit std::array<std::atomic<std::uint64_t>, 64> listeners{};
+constinit std::atomic<int> handlers{0}; // that look at it now
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free, "a signal handler may use them");
 
-void on_signal(int) {
+constexpr std::uint64_t listener(pid_t process, int signal, int descriptor) noexcept {
+    return static_cast<std::uint64_t>(process) << 38 | static_cast<std::uint64_t>(signal) << 31 | static_cast<std::uint64_t>(descriptor);
+}
+constexpr int descriptor_of(std::uint64_t listener) noexcept { return static_cast<int>(listener & 0x7fff'ffff); }
+
+void on_signal(int signal) {
     int const saved = errno;
-    for (auto const& place : signalled)
-        if (int const fd = place.load(); fd != 0)
-            (void)!::write(fd - 1, &dump_request, sizeof dump_request);
+    handlers.fetch_add(1);
+    std::uint64_t const mine = listener(::getpid(), signal, 0); // the child of a fork() has its parent's descriptors
+    for (auto const& place : listeners)
+        if (std::uint64_t const l = place.load(); l >> 31 == mine >> 31)
+            (void)!::write(descriptor_of(l), &dump_request, sizeof dump_request);
+    handlers.fetch_sub(1);
     errno = saved;
 }
 
 } // namespace
 
+void catch_dump_signal(int signal) {
+    struct sigaction action {};
+    action.sa_handler = &on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    if (::sigaction(signal, &action, nullptr) != 0)
+        throw std::system_error(errno, std::generic_category(), fmt::format("aya::runtime_options::dump_signal: {}", signal));
+}
+
+void forget_listeners() noexcept {
+    for (auto& place : listeners)
+        place.store(0);
+    handlers.store(0); // those of other threads did not come along
+}
+
 inspector::inspector(runtime_core& core, tasks what) : core_(core), what_(what) {
-    if (what_.answer)
-        socket_ = std::make_unique<inspection_socket>();
+    if (what_.answer) {
+        try {
+            socket_ = std::make_unique<inspection_socket>();
+        } catch (...) {
+            core_.reports()->report({"The runtime has no inspection socket", {}, std::current_exception()});
+        }
+    }
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_ < 0)
         throw std::system_error(errno, std::generic_category(), "aya: eventfd");
@@ -58,29 +93,37 @@ inspector::inspector(runtime_core& core, tasks what) : core_(core), what_(what) 
         throw;
     }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (what_.signal == 0)
-        return;
-    for (auto& place : signalled) {
-        int expected = 0;
-        if (place.compare_exchange_strong(expected, wake_ + 1))
-            break;
-    }
-    struct sigaction action {};
-    action.sa_handler = &on_signal;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    ::sigaction(what_.signal, &action, nullptr);
+    if (what_.signal != 0)
+        listen_to_signal();
 }
 
 inspector::~inspector() {
-    for (auto& place : signalled) {
-        int expected = wake_ + 1;
-        place.compare_exchange_strong(expected, 0);
-    }
+    forget_signal();
     stopping_.store(true);
     (void)!::write(wake_, &stop_request, sizeof stop_request);
     thread_.join();
     ::close(wake_);
+}
+
+void inspector::listen_to_signal() {
+    for (auto& place : listeners) {
+        std::uint64_t expected = 0;
+        if (place.compare_exchange_strong(expected, listener(::getpid(), what_.signal, wake_))) {
+            place_ = &place;
+            return;
+        }
+    }
+    core_.reports()->report({fmt::format("The dump signal is for no more than {} runtimes of a process at a time, and not for this one", listeners.size()),
+                             {}, nullptr});
+}
+
+void inspector::forget_signal() noexcept {
+    if (place_ == nullptr)
+        return;
+    place_->store(0);
+    // A handler on another thread may have found it, and must not write where something else is open by then.
+    for (unsigned round = 0; handlers.load() != 0; ++round)
+        relax(round);
 }
 
 void inspector::run() noexcept {
@@ -100,7 +143,7 @@ void inspector::run() noexcept {
                 fmt::print(stderr, "{}", answer("text"));
             }
             if (events > 0 && (both[1].revents & POLLIN) != 0)
-                if (auto caller = socket_->accept())
+                if (auto caller = socket_->accept(stopping_))
                     caller.send(answer(caller.read_line()));
             if (what_.watch_steps)
                 look();
@@ -110,27 +153,38 @@ void inspector::run() noexcept {
     }
 }
 
+namespace {
+
+// {"runtime": ..., and what is in `tree`
+std::string json_of(std::string const& name, std::string const& tree) {
+    json_writer out;
+    out.begin_object().key("runtime").string(name);
+    return fmt::format("{},{}\n", out.take(), tree.substr(1));
+}
+
+// Whether another thread than a worker may end the wait. A lock is held by a task, mostly.
+bool may_be_ended_elsewhere(task_info const& t) {
+    return t.phase == task_phase::future || (t.awaits.empty() && !t.waits_for.starts_with("mutex::lock"));
+}
+
+} // namespace
+
 std::string inspector::answer(std::string_view request) const {
     if (request == "text")
         return fmt::format("runtime {}: {}", core_.name(), capture(core_.tasks()).text());
     if (request == "json")
-        return capture(core_.tasks()).json() + "\n";
+        return json_of(core_.name(), capture(core_.tasks()).json());
     if (request == "metrics")
         return core_.read_metrics().prometheus();
     return "? text, json or metrics\n";
 }
 
-void inspector::look() noexcept {
+void inspector::look() {
     core_.report_overdue_steps();
     bool const stuck = core_.stuck();
-    if (stuck && was_stuck_ && !deadlock_reported_) {
-        try {
-            report_deadlock();
-        } catch (std::bad_alloc const&) {
-            // No memory to tell with.
-        }
-    }
-    was_stuck_ = stuck;
+    bool const twice = std::exchange(was_stuck_, stuck) && stuck;
+    if (twice && !deadlock_reported_)
+        report_deadlock();
 }
 
 // Once for a runtime: what it is in, it stays in, unless it was none.
@@ -139,7 +193,12 @@ void inspector::report_deadlock() {
     bool const waiting = std::all_of(tree.tasks.begin(), tree.tasks.end(), [](task_info const& t) {
         return t.phase == task_phase::future || (t.phase == task_phase::waiting && !t.from_outside);
     });
-    if (tree.tasks.empty() || !waiting || !core_.stuck())
+    if (tree.tasks.empty() || !waiting)
+        return;
+    // Futures, events, queues and the like are for any thread.
+    if (std::any_of(tree.tasks.begin(), tree.tasks.end(), may_be_ended_elsewhere) && core_.others_live())
+        return;
+    if (!core_.stuck())
         return;
     deadlock_reported_ = true;
     std::string const who = tree.tasks.size() == 1 ? "All tasks are asleep: 1 waits"
@@ -157,12 +216,21 @@ void runtime_core::start_inspection() {
         scheduler_->watch(true);
     if (!trace_file_.empty())
         start_trace(65536);
+    if (debug_)
+        begin_noting(reports_);
     inspector::tasks what;
     what.watch_steps = debug_;
     what.answer = options_.inspection.value_or(inspection_environment());
     what.signal = options_.dump_signal;
     if (!what.watch_steps && !what.answer && what.signal == 0)
         return;
+    try {
+        if (what.signal != 0) // also if all else fails: it would end the program
+            catch_dump_signal(what.signal);
+    } catch (...) {
+        reports_->report({"The dump signal cannot be caught", {}, std::current_exception()});
+        what.signal = 0;
+    }
     try {
         inspector_ = std::make_unique<inspector>(*this, what);
     } catch (...) {
@@ -174,6 +242,15 @@ bool runtime_core::stuck() noexcept {
     if (clock_.waiting.load() == 0) // no thread waits for a task: the host does something
         return false;
     return pool_ != nullptr ? pool_->at_rest() : loop_->at_rest();
+}
+
+bool runtime_core::others_live() const noexcept {
+    std::size_t const mine = (pool_ != nullptr ? pool_->running_workers() : 0) + clock_.waiting.load() + 1;
+    std::error_code error;
+    std::size_t all = 0;
+    for (std::filesystem::directory_iterator i("/proc/self/task", error), end; !error && i != end; i.increment(error))
+        ++all;
+    return error || all != mine;
 }
 
 void runtime_core::report_tasks_alive() noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,11 @@ namespace aya::inline v1::detail {
 class runtime_core;
 class inspection_socket;
 
+/// Catches the signal from now on, for whoever listens. Throws std::system_error.
+void catch_dump_signal(int signal);
+/// In the child of a fork(): nobody there listens yet.
+void forget_listeners() noexcept;
+
 class inspector {
 public:
     struct tasks {
@@ -21,7 +27,7 @@ public:
         int signal = 0;
     };
 
-    /// Throws std::system_error when there is no thread or no descriptor for it.
+    /// Throws std::system_error when there is no thread or no descriptor for it. What else is missing is reported.
     inspector(runtime_core& core, tasks what);
     ~inspector();
     inspector(inspector const&) = delete;
@@ -29,14 +35,17 @@ public:
 
 private:
     void run() noexcept;
-    void look() noexcept;
+    void look();
     void report_deadlock();
     [[nodiscard]] std::string answer(std::string_view request) const;
+    void listen_to_signal();
+    void forget_signal() noexcept;
 
     runtime_core& core_;
     tasks const what_;
     std::unique_ptr<inspection_socket> socket_;
-    int wake_ = -1;   // raised by the destructor, and by the signal's handler
+    int wake_ = -1; // raised by the destructor, and by the signal's handler
+    std::atomic<std::uint64_t>* place_ = nullptr; // where the handler finds it
     bool was_stuck_ = false;
     bool deadlock_reported_ = false;
     std::atomic<bool> stopping_{false};

@@ -93,6 +93,12 @@ json_writer& json_writer::integer(std::uint64_t value) {
     return *this;
 }
 
+json_writer& json_writer::thousandths(std::uint64_t value) {
+    separate();
+    text_ += fmt::format("{}.{:03}", value / 1000, value % 1000);
+    return *this;
+}
+
 json_writer& json_writer::boolean(bool value) {
     separate();
     text_ += value ? "true" : "false";

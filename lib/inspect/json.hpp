@@ -20,6 +20,8 @@ public:
     json_writer& string(std::string_view text);
     json_writer& number(double value);
     json_writer& number(std::unsigned_integral auto value) { return integer(value); }
+    /// With three decimals, exactly: nanoseconds as microseconds.
+    json_writer& thousandths(std::uint64_t value);
     json_writer& boolean(bool value);
 
     [[nodiscard]] std::string const& text() const noexcept { return text_; }

@@ -106,6 +106,7 @@ std::string runtime_metrics::prometheus(std::string_view prefix) const {
     out.one("blocking_queued", "gauge", "Calls that wait for a thread of the blocking pool.", blocking_queued);
     out.one("cpu_threads", "gauge", "Threads of the CPU pool.", cpu_threads);
     out.one("cpu_jobs", "gauge", "Calls in the CPU pool, queued or running.", cpu_jobs);
+    out.one("cpu_queued", "gauge", "Calls that wait for a thread of the CPU pool.", cpu_queued);
     if (scheduling_delay)
         out.distribution("scheduling_delay_seconds", "From being woken until running.", *scheduling_delay);
     if (step_time)

@@ -41,6 +41,9 @@ double part(std::size_t done, std::size_t total) noexcept {
     return total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
 }
 
+// Four digits, or all before the point: 12.34, 65350000.
+std::string rate_text(double rate) { return rate < 1000 ? fmt::format("{:.4g}", rate) : fmt::format("{:.0f}", rate); }
+
 } // namespace
 
 progress::progress(track_options options)
@@ -78,7 +81,7 @@ void progress::draw(bool last) noexcept {
         if (total != 0)
             text += fmt::format(", {:.0f} %", 100 * part(done, total));
         if (seconds > 0.001)
-            text += fmt::format(", {:.4g} a second", static_cast<double>(done) / seconds);
+            text += fmt::format(", {} a second", rate_text(static_cast<double>(done) / seconds));
         if (!note_.empty())
             text += " " + note_;
         std::string const label = label_.empty() ? std::string() : label_ + (terminal_ ? " " : ": ");

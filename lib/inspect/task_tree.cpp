@@ -67,6 +67,7 @@ task_info describe(task_state& t, time_point now, std::vector<state_reference>& 
         info.waits_for = waits_for(seen.wait);
         info.from_outside = seen.wait.from_outside;
         info.stack = frames(seen.stack);
+        info.whole_stack = seen.whole_stack;
         if (seen.wait.until != wait_description::no_time)
             info.time_left = std::max(duration(seen.wait.until) - now.time_since_epoch(), duration::zero());
         if (seen.stepped != wait_description::no_time)
@@ -114,28 +115,43 @@ public:
                 waiters_[id].push_back(i);
     }
 
-    call_graph from(task_info info) {
+    // Depth first, so that what is left out as seen was seen further up in the text too. The depth is bounded, since a graph holds its
+    // levels one in the other, and is copied and freed by recursion.
+    call_graph from(task_info info, std::size_t level = 0) {
         call_graph graph{std::move(info), {}};
-        if (!above_.insert(graph.task.id).second)
-            return graph;
-        if (auto const found = waiters_.find(graph.task.id); found != waiters_.end())
-            for (std::size_t const i : found->second)
-                graph.awaited_by.push_back(from(tree_->tasks[i]));
-        above_.erase(graph.task.id);
+        auto const found = waiters_.find(graph.task.id);
+        if (followed_.contains(graph.task.id)) {
+            graph.seen_above = true;
+        } else if (found != waiters_.end()) {
+            graph.cut = level == most_levels;
+            if (!graph.cut) {
+                followed_.insert(graph.task.id);
+                for (std::size_t const i : found->second)
+                    graph.awaited_by.push_back(from(tree_->tasks[i], level + 1));
+            }
+        }
         return graph;
     }
 
 private:
+    static constexpr std::size_t most_levels = 500;
+
     task_tree const* tree_;
     std::unordered_map<std::uint64_t, std::vector<std::size_t>> waiters_;
-    std::unordered_set<std::uint64_t> above_;
+    std::unordered_set<std::uint64_t> followed_; // those that somebody waits for
 };
 
 void format_graph(call_graph const& graph, std::size_t level, std::string& out) {
-    std::string const margin(level * 4, ' ');
-    out += fmt::format("{}{}\n", margin, graph.task.text());
-    for (task_frame const& f : graph.task.stack)
-        out += fmt::format("{}  at {}\n", margin, f.text());
+    constexpr std::size_t deepest_margin = 16; // as in a tree: below that, a number says how deep it is
+    std::string margin(std::min(level, deepest_margin) * 4, ' ');
+    if (level > deepest_margin)
+        margin += fmt::format("[{}] ", level);
+    out += fmt::format("{}{}{}\n", margin, graph.task.text(), graph.seen_above ? ", see above" : "");
+    if (graph.seen_above)
+        return;
+    append_stack(graph.task, margin, out);
+    if (graph.cut)
+        out += fmt::format("{}  awaited by more\n", margin);
     if (!graph.awaited_by.empty())
         out += fmt::format("{}  awaited by\n", margin);
     for (call_graph const& g : graph.awaited_by)
@@ -152,6 +168,7 @@ call_graph call_graph_awaiter::await_resume() const {
     std::vector<state_reference> awaited;
     task_info info = describe(self, self.home().now(), awaited);
     info.stack = frames(here.stack);
+    info.whole_stack = here.whole_stack;
     task_tree const tree = capture(self.home());
     return graph_builder(tree).from(std::move(info));
 }

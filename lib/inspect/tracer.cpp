@@ -3,6 +3,7 @@
 
 #include "executors/current_thread.hpp"
 #include "executors/runtime_core.hpp"
+#include "executors/thread_setup.hpp"
 #include "inspect/json.hpp"
 
 #include <aya/errors.hpp>
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 #include <system_error>
+#include <tuple>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -28,18 +30,43 @@ std::uint64_t next_tracer() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1; // only uniqueness is needed
 }
 
+constexpr std::size_t longest_name = std::tuple_size_v<decltype(trace_event::name)> - 1;
+
+// What there is room for, without a part of a character of UTF-8 at the end.
+std::string_view cut(std::string_view name) noexcept {
+    std::size_t length = std::min(name.size(), longest_name);
+    if (length == name.size())
+        return name;
+    while (length != 0 && (static_cast<unsigned char>(name[length]) & 0xc0) == 0x80)
+        --length;
+    return name.substr(0, length == 0 ? longest_name : length); // 0: it is no UTF-8
+}
+
 void copy_name(std::array<char, 36>& to, std::string_view from) noexcept {
-    std::memcpy(to.data(), from.data(), std::min(from.size(), to.size() - 1));
+    from = cut(from);
+    std::memcpy(to.data(), from.data(), from.size());
 }
 
 std::int64_t nanoseconds(tracer::time t) noexcept { return t.time_since_epoch().count(); }
 
-double microseconds(std::int64_t ns) noexcept { return 1e-3 * static_cast<double>(ns); }
-
 } // namespace
 
-tracer::tracer(std::size_t events_per_thread)
-    : id_(next_tracer()), capacity_(std::max<std::size_t>(events_per_thread, 1)), begin_(nanoseconds(std::chrono::steady_clock::now())) {}
+tracer::tracer() : id_(next_tracer()) {}
+
+void tracer::start(std::size_t events_per_thread) {
+    std::lock_guard const guard(mutex_);
+    // Relaxed, here and where they are read: whoever still writes an event of before leaves one that text() drops, or a ring of another size.
+    capacity_.store(std::max<std::size_t>(events_per_thread, 1), std::memory_order_relaxed);
+    lost_.store(0, std::memory_order_relaxed);
+    for (auto const& r : rings_) {
+        std::vector<trace_event> none;
+        std::lock_guard const hold(r->mutex);
+        r->events.swap(none); // freed after the lock is
+        r->written = 0;
+    }
+    begin_.store(nanoseconds(std::chrono::steady_clock::now()), std::memory_order_relaxed);
+    on_.store(true, std::memory_order_relaxed);
+}
 
 tracer::ring* tracer::mine(bool of_pool) noexcept {
     struct cache {
@@ -58,12 +85,12 @@ tracer::ring* tracer::mine(bool of_pool) noexcept {
                 return r.get();
             }
         }
-        auto fresh = std::make_unique<ring>(capacity_);
+        auto fresh = std::make_unique<ring>();
         char name[16] = {};
         ::pthread_getname_np(::pthread_self(), name, sizeof name);
         fresh->thread = thread;
-        // oneTBB's threads have the name of the worker that happened to start them.
-        bool const of_cpu_pool = of_pool && std::string_view(name).find("-b") == std::string_view::npos;
+        // oneTBB's threads have the name of the thread that happened to start them.
+        bool const of_cpu_pool = of_pool && !thread_setup::is_blocking_thread();
         fresh->name = of_cpu_pool ? "cpu pool" : name;
         rings_.push_back(std::move(fresh));
         last = {id_, rings_.back().get()};
@@ -77,12 +104,30 @@ void tracer::record(trace_event const& e) noexcept {
     if (!on())
         return;
     ring* const r = mine(e.what == trace_event::kind::job);
-    if (r == nullptr) {
+    if (r == nullptr || !make_room(*r)) {
         lost_.fetch_add(1, std::memory_order_relaxed); // a figure
         return;
     }
     std::lock_guard const guard(r->mutex);
-    r->events[static_cast<std::size_t>(r->written++ % capacity_)] = e;
+    if (!r->events.empty()) // start() may have been faster
+        r->events[static_cast<std::size_t>(r->written++ % r->events.size())] = e;
+}
+
+// Only the ring's own thread makes it larger, so nobody else does meanwhile.
+bool tracer::make_room(ring& r) noexcept {
+    {
+        std::lock_guard const guard(r.mutex);
+        if (!r.events.empty()) [[likely]]
+            return true;
+    }
+    try {
+        std::vector<trace_event> fresh(capacity_.load(std::memory_order_relaxed)); // as in start(); not with the lock held
+        std::lock_guard const guard(r.mutex);
+        r.events.swap(fresh);
+        return true;
+    } catch (...) {
+        return false; // no memory
+    }
 }
 
 void tracer::step(task_state const* task, time begin, time end) noexcept {
@@ -143,11 +188,11 @@ void write_event(json_writer& out, trace_event const& e, std::int64_t origin, st
     std::int64_t const begin = std::max<std::int64_t>(e.begin - origin, 0);
     std::int64_t const end = std::max(e.end - origin, begin);
     auto const head = [&](std::string_view phase, std::string_view name, std::string_view category, std::int64_t at) -> json_writer& {
-        return out.begin_object().key("ph").string(phase).key("name").string(name).key("cat").string(category).key("ts").number(microseconds(at))
+        return out.begin_object().key("ph").string(phase).key("name").string(name).key("cat").string(category).key("ts").thousandths(static_cast<std::uint64_t>(at))
             .key("pid").number(process).key("tid").number(thread);
     };
     auto const slice = [&](std::string_view name, std::string_view category) {
-        head("X", name, category, begin).key("dur").number(microseconds(end - begin));
+        head("X", name, category, begin).key("dur").thousandths(static_cast<std::uint64_t>(end - begin));
         if (e.number != 0)
             out.key("args").begin_object().key("task").number(e.number).end_object();
         out.end_object();
@@ -184,20 +229,29 @@ std::string tracer::text() {
     std::uint64_t overwritten = lost_.load(std::memory_order_relaxed); // a figure
     std::uint64_t serial = 0;
     std::lock_guard const guard(mutex_);
+    std::int64_t const origin = begin_.load(std::memory_order_relaxed); // start() has set it under the mutex
     for (auto const& r : rings_) {
         std::vector<trace_event> events;
-        events.reserve(capacity_); // not with the ring's lock held
-        {
+        for (std::size_t room = 0;;) {
+            events.reserve(room); // not with the ring's lock held
             std::lock_guard const hold(r->mutex);
-            std::uint64_t const first = r->written > capacity_ ? r->written - capacity_ : 0;
+            room = r->events.size();
+            if (events.capacity() < room)
+                continue;
+            std::uint64_t const first = r->written > room ? r->written - room : 0;
             overwritten += first;
             for (std::uint64_t i = first; i < r->written; ++i)
-                events.push_back(r->events[static_cast<std::size_t>(i % capacity_)]);
+                events.push_back(r->events[static_cast<std::size_t>(i % room)]);
+            break;
         }
+        // A thread that has done nothing since start().
+        if (events.empty())
+            continue;
         out.begin_object().key("ph").string("M").key("name").string("thread_name").key("pid").number(process).key("tid").number(r->thread);
         out.key("args").begin_object().key("name").string(r->name).end_object().end_object();
         for (trace_event const& e : events)
-            write_event(out, e, begin_, process, r->thread, ++serial);
+            if (e.end >= origin && (e.what != trace_event::kind::span || e.begin >= origin)) // no span of an earlier trace
+                write_event(out, e, origin, process, r->thread, ++serial);
     }
     out.end_array().key("otherData").begin_object().key("events_lost").number(overwritten).end_object().end_object();
     return out.take();
@@ -211,10 +265,10 @@ void runtime_core::start_trace(std::size_t events) {
     std::lock_guard const guard(trace_mutex_);
     if (trace_ != nullptr && trace_->on())
         return;
-    auto fresh = std::make_shared<tracer>(events);
-    traces_.push_back(fresh); // those of before are kept: a thread may be looking at one
-    trace_ = fresh;
-    tracing_.store(fresh.get());
+    if (trace_ == nullptr)
+        trace_ = std::make_shared<tracer>(); // one for all traces: threads may still look at it when another one begins
+    trace_->start(events);
+    tracing_.store(trace_.get());
     scheduler_->watch(true);
 }
 
@@ -298,7 +352,8 @@ trace_span::trace_span(std::string_view name) {
         return;
     if (here->current)
         task_ = (*here->current).id();
-    std::memcpy(name_, name.data(), std::min(name.size(), sizeof name_ - 1));
+    name = detail::cut(name);
+    std::memcpy(name_, name.data(), name.size());
     begin_ = std::chrono::steady_clock::now();
 }
 

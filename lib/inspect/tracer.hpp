@@ -34,8 +34,10 @@ public:
 
     static constexpr std::uint64_t most_events = std::uint64_t{1} << 32;
 
-    explicit tracer(std::size_t events_per_thread);
+    tracer();
 
+    /// Begins anew, with so many events a thread: what was recorded before is gone. Threads may still be writing it.
+    void start(std::size_t events_per_thread);
     /// Whether events are taken.
     [[nodiscard]] bool on() const noexcept { return on_.load(std::memory_order_relaxed); } // from some event on
     void stop() noexcept { on_.store(false, std::memory_order_relaxed); }
@@ -52,10 +54,8 @@ public:
 
 private:
     struct ring {
-        explicit ring(std::size_t capacity) : events(capacity) {}
-
-        spin_lock mutex; // its thread's, but for text()
-        std::vector<trace_event> events;
+        spin_lock mutex; // its thread's, but for start() and text(); of events and written
+        std::vector<trace_event> events; // none before the first one
         std::uint64_t written = 0;
         std::uint64_t thread = 0;
         std::string name;
@@ -63,14 +63,15 @@ private:
 
     void record(trace_event const& e) noexcept;
     [[nodiscard]] ring* mine(bool of_pool) noexcept;
+    [[nodiscard]] bool make_room(ring& r) noexcept;
 
     std::uint64_t const id_; // no two tracers of a process have the same
-    std::size_t const capacity_;
-    std::int64_t const begin_;
-    std::atomic<bool> on_{true};
+    std::atomic<std::size_t> capacity_{1};
+    std::atomic<std::int64_t> begin_{0};
+    std::atomic<bool> on_{false};
     std::atomic<std::uint64_t> lost_{0}; // events of threads for which there was no memory
     std::mutex mutex_;
-    std::vector<std::unique_ptr<ring>> rings_; // under mutex_
+    std::vector<std::unique_ptr<ring>> rings_; // under mutex_; each stays, as its thread may have it in hand
 };
 
 } // namespace aya::inline v1::detail

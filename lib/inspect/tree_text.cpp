@@ -2,6 +2,7 @@
 // How a task tree is written. Without recursion: tasks may await each other a million deep.
 #include <aya/task_tree.hpp>
 
+#include "inspect/capture.hpp"
 #include "inspect/json.hpp"
 
 #include <fmt/format.h>
@@ -85,8 +86,7 @@ private:
                 continue;
             }
             text_ += fmt::format("{}{}\n", margin, t.text());
-            for (task_frame const& f : t.stack)
-                text_ += fmt::format("{}  at {}\n", margin, f.text());
+            detail::append_stack(t, margin, text_);
             for (auto id = t.awaits.rbegin(); id != t.awaits.rend(); ++id)
                 if (auto const found = index_.find(*id); found != index_.end())
                     open.push_back({found->second, p.level + 1});
@@ -115,6 +115,13 @@ std::string_view phase_name(task_phase p) {
 }
 
 } // namespace
+
+void detail::append_stack(task_info const& task, std::string_view margin, std::string& out) {
+    for (task_frame const& f : task.stack)
+        out += fmt::format("{}  at {}\n", margin, f.text());
+    if (!task.whole_stack)
+        out += fmt::format("{}  and more coroutines further out\n", margin);
+}
 
 std::string task_frame::text() const { return fmt::format("{} ({}:{})", function, file, line); }
 
@@ -167,6 +174,8 @@ std::string task_tree::json() const {
         for (task_frame const& f : t.stack)
             out.begin_object().key("function").string(f.function).key("file").string(f.file).key("line").number(f.line).end_object();
         out.end_array();
+        if (!t.whole_stack)
+            out.key("whole_stack").boolean(false);
         if (!t.created.empty())
             out.key("created").string(t.created);
         out.end_object();

@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include <cxxabi.h>
 #include <execinfo.h>
@@ -31,6 +34,25 @@ std::string readable(std::string_view line) {
     int status = 0;
     std::unique_ptr<char, release> const name(abi::__cxa_demangle(text.substr(begin, end - begin).c_str(), nullptr, nullptr, &status));
     return name == nullptr ? text : text.replace(begin, end - begin, name.get());
+}
+
+// The lines of calls that were asked for, for ever: a program has so many places, and ten thousand tasks were made at a few of them. To look one up
+// takes the lock of the dynamic linker, which everybody needs who throws; so it is done once, and with no lock of ours held.
+constinit std::mutex lines_mutex;
+
+std::shared_ptr<std::string const> line_of(void* call) {
+    static auto& known = *new std::unordered_map<void*, std::shared_ptr<std::string const>>; // under the mutex; also for reports at the very end
+    {
+        std::lock_guard const guard(lines_mutex);
+        if (auto const found = known.find(call); found != known.end())
+            return found->second;
+    }
+    std::unique_ptr<char*, release> const lines(::backtrace_symbols(&call, 1)); // one block
+    if (lines == nullptr)
+        throw std::bad_alloc();
+    auto line = std::make_shared<std::string const>(readable(*lines));
+    std::lock_guard const guard(lines_mutex);
+    return known.try_emplace(call, std::move(line)).first->second;
 }
 
 struct kept_trace {
@@ -77,11 +99,13 @@ constexpr std::size_t most_kept = 1 << 16;
 }
 
 std::string stack_trace::text() const {
-    std::unique_ptr<char*, release> const lines(::backtrace_symbols(calls_.data(), size_)); // one block
     std::string all;
-    for (int i = 1; lines != nullptr && i < size_; ++i) // the first is here()
-        all.append(readable(lines.get()[i])).append("\n");
+    for (int i = 1; i < size_; ++i) // the first is here()
+        all.append(*line_of(calls_[static_cast<std::size_t>(i)])).append("\n");
     return all;
 }
+
+void lock_stack_lines() noexcept { lines_mutex.lock(); }
+void unlock_stack_lines() noexcept { lines_mutex.unlock(); }
 
 } // namespace aya::inline v1::detail

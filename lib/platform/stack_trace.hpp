@@ -25,4 +25,8 @@ private:
     int size_ = 0;
 };
 
+/// Around a fork(), so that the child can call text().
+void lock_stack_lines() noexcept;
+void unlock_stack_lines() noexcept;
+
 } // namespace aya::inline v1::detail

@@ -233,6 +233,13 @@ void give_magazine(frame_magazine& m, std::size_t size_class) noexcept {
 // Null or full; keeps a thread at the edge of a magazine away from the depot. The only ones, filled to any degree, of a thread that bypasses its cache.
 constinit thread_local frame_magazine spares[class_count];
 constinit thread_local bool bypassed = false;
+constinit std::atomic<bool> all_bypass{false};
+
+// Relaxed: which block it begins with is left open.
+void follow_the_others() noexcept {
+    if (all_bypass.load(std::memory_order_relaxed) && !bypassed) [[unlikely]]
+        bypass_frame_cache(true);
+}
 
 // Made in the slow paths, which every thread takes that uses the cache.
 struct cache_cleaner {
@@ -298,6 +305,7 @@ void* allocate_frame_slowly(std::size_t size) {
     if (AYA_SANITIZED || size > frame_cache::largest)
         return ::operator new(size);
     std::size_t const c = frame_cache::class_of(size);
+    follow_the_others();
     frame_magazine& active = this_frame_cache.active[c];
     if (active.head == nullptr)
         return refill(c);
@@ -314,6 +322,7 @@ void release_frame_slowly(void* memory, std::size_t size) noexcept {
         return;
     }
     std::size_t const c = frame_cache::class_of(size);
+    follow_the_others();
     if (bypassed) [[unlikely]] {
         frame_magazine& spare = spares[c];
         if (spare.room == 0) {
@@ -337,6 +346,8 @@ void bypass_frame_cache(bool on) noexcept {
     for (std::size_t c = 0; c < class_count; ++c)
         give_all(on ? this_frame_cache.active[c] : spares[c], c);
 }
+
+void bypass_frame_caches(bool on) noexcept { all_bypass.store(on, std::memory_order_relaxed); }
 
 void limit_frame_memory(std::size_t bytes) noexcept { chunks().limit(bytes); }
 

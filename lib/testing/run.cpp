@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <mutex>
 #include <string>
@@ -44,23 +45,31 @@ std::string leftovers(runtime& rt) {
 
 namespace {
 
-/// Ends a test that takes too long.
+/// Ends a test that takes too long. Lives longer than the test's runtime, whose end waits for the steps that still run.
 class time_limit {
 public:
-    time_limit(runtime& rt, std::chrono::nanoseconds limit) : runtime_(rt), limit_(limit), thread_([this] { watch(); }) {}
-    ~time_limit() { stop(); }
-    time_limit(time_limit const&) = delete;
-    time_limit& operator=(time_limit const&) = delete;
-
-    /// The test has ended. The task tree of the moment when its time was over, or nothing.
-    std::string stop() {
+    explicit time_limit(std::chrono::nanoseconds limit) : limit_(limit), thread_([this] { watch(); }) {}
+    ~time_limit() {
         {
             std::lock_guard const guard(mutex_);
             over_ = true;
         }
         changed_.notify_all();
-        if (thread_.joinable())
-            thread_.join();
+        thread_.join();
+    }
+    time_limit(time_limit const&) = delete;
+    time_limit& operator=(time_limit const&) = delete;
+
+    void begin(runtime& rt) {
+        std::lock_guard const guard(mutex_);
+        runtime_ = &rt;
+    }
+    /// The body has ended, and the runtime is about to. The task tree of the moment when the test's time was over, or nothing.
+    std::string end_of_body() {
+        std::lock_guard const guard(mutex_);
+        if (tree_.empty())
+            left_ = capture_tasks(*runtime_).text();
+        runtime_ = nullptr;
         return tree_;
     }
 
@@ -70,20 +79,23 @@ private:
         std::unique_lock lock(mutex_);
         if (changed_.wait_for(lock, limit_, [&] { return over_; }))
             return;
-        tree_ = capture_tasks(runtime_).text();
-        runtime_.stop();
+        if (runtime_ != nullptr) {
+            tree_ = capture_tasks(*runtime_).text(); // the lock keeps the runtime there
+            runtime_->stop();
+        }
         if (changed_.wait_for(lock, grace, [&] { return over_; }))
             return;
-        std::fprintf(stderr, "aya::testing: the test's time is over, and one of its steps does not end\n%s", tree_.c_str());
+        std::fprintf(stderr, "aya::testing: the test's time is over, and one of its steps does not end\n%s", (tree_.empty() ? left_ : tree_).c_str());
         std::abort();
     }
 
-    runtime& runtime_;
     std::chrono::nanoseconds const limit_;
     std::mutex mutex_;
     std::condition_variable changed_;
+    runtime* runtime_ = nullptr; // while the body runs
     bool over_ = false;
     std::string tree_;
+    std::string left_; // at the end of the body
     std::thread thread_;
 };
 
@@ -103,6 +115,7 @@ void run(test_options options, std::function<task<>()> body) {
     auto const descriptors = detail::open_descriptors();
     std::string left;
     {
+        detail::time_limit limit(options.time_limit);
         runtime_options how;
         how.scheduler = options.workers == 0 ? scheduler_kind::event_loop : scheduler_kind::thread_pool;
         how.workers = options.workers;
@@ -110,18 +123,18 @@ void run(test_options options, std::function<task<>()> body) {
         how.debug = options.debug;
         runtime rt(how);
         task_handle<> const test = rt.spawn(body(), {.name = "test"});
-        {
-            detail::time_limit limit(rt, options.time_limit);
-            try {
-                rt.wait(test);
-            } catch (invalid_state_error const&) {
-                std::string const tree = limit.stop();
-                if (tree.empty())
-                    throw;
-                throw test_failure(fmt::format("the test takes longer than {:.3f} s ({}): {}",
-                                               std::chrono::duration<double>(options.time_limit).count(), name_of(options), tree));
-            }
+        limit.begin(rt);
+        std::exception_ptr ended;
+        try {
+            rt.wait(test);
+        } catch (...) {
+            ended = std::current_exception();
         }
+        if (std::string const tree = limit.end_of_body(); ended != nullptr && !tree.empty())
+            throw test_failure(fmt::format("the test takes longer than {:.3f} s ({}): {}",
+                                           std::chrono::duration<double>(options.time_limit).count(), name_of(options), tree));
+        if (ended != nullptr)
+            std::rethrow_exception(ended);
         test.result();
         if (options.check_leaks)
             left = detail::leftovers(rt);

@@ -41,3 +41,9 @@ TEST_CASE("json_writer: nesting, commas, and text of every kind") {
     text.string("\"\\\n\x01\xc3\xa4\xff\xe2\x82");
     CHECK(text.text() == "\"\\\"\\\\\\n\\u0001\xc3\xa4\\u00ff\\u00e2\\u0082\"");
 }
+
+TEST_CASE("json_writer: nanoseconds are microseconds with three decimals, however many there are") {
+    aya::detail::json_writer out;
+    out.begin_array().thousandths(0).thousandths(7).thousandths(12'345'678'901'234'567).end_array();
+    CHECK(out.text() == "[0.000,0.007,12345678901234.567]");
+}

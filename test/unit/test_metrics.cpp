@@ -13,6 +13,9 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include <malloc.h>
 
 using namespace std::chrono_literals;
 
@@ -151,4 +154,58 @@ TEST_CASE("traces: steps, jobs and spans; nothing without start_trace()") {
         CHECK_FALSE(contains(aya::trace_text(rt), "\"events_lost\":0}"));
         CHECK_THROWS_AS(aya::write_trace(rt, "/nowhere/trace.json"), std::system_error);
     });
+}
+
+namespace {
+
+aya::task<> named(std::string name) { co_await aya::create_task(nothing(), {.name = std::move(name)}); }
+
+} // namespace
+
+TEST_CASE("traces: a new one has nothing of the one before, nor its memory") {
+    aya::runtime rt({.workers = 1});
+    auto record = [&](std::string const& name) {
+        aya::start_trace(rt);
+        rt.block_on(named(name));
+        aya::stop_trace(rt);
+    };
+    rt.block_on([](aya::runtime* r) -> aya::task<> {
+        aya::start_trace(*r);
+        aya::trace_span const across("across");
+        aya::stop_trace(*r);
+        aya::start_trace(*r);
+        co_return;
+    }, &rt);
+    CHECK_FALSE(contains(aya::trace_text(rt), "across"));
+    aya::stop_trace(rt);
+    record("first");
+    CHECK(contains(aya::trace_text(rt), "first"));
+    record("second");
+    CHECK(contains(aya::trace_text(rt), "second"));
+    CHECK_FALSE(contains(aya::trace_text(rt), "first"));
+#if !AYA_SANITIZED
+    auto const used = [] {
+        auto const all = ::mallinfo2();
+        return all.uordblks + all.hblkhd;
+    };
+    std::size_t const before = used();
+    for (int i = 0; i < 10; ++i)
+        record("again");
+    CHECK(used() < before + (std::size_t{16} << 20)); // of each, 4 MiB a thread
+#endif
+}
+
+TEST_CASE("traces: long names end where a character does; rows have the names of their threads") {
+    aya::runtime rt({.workers = 1, .name = "web-b"});
+    aya::start_trace(rt);
+    rt.block_on([]() -> aya::task<> {
+        co_await named("1234567890123456789012345678901234\xc3\xa4x");
+        co_await aya::to_cpu([] {});
+        co_await aya::to_thread([] {});
+    });
+    std::string const text = aya::trace_text(rt);
+    CHECK(contains(text, "\"name\":\"1234567890123456789012345678901234\""));
+    CHECK(contains(text, "{\"name\":\"web-b-0\"}"));
+    CHECK(contains(text, "{\"name\":\"web-b-b0\"}"));
+    CHECK(contains(text, "{\"name\":\"cpu pool\"}"));
 }

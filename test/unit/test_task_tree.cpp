@@ -268,3 +268,72 @@ TEST_CASE("capture_call_graph: who waits for the task that asks, and through whi
     });
     CHECK_THROWS_AS((void)aya::capture_tasks(), aya::invalid_state_error);
 }
+
+namespace {
+
+aya::task<> note_graph(std::string* text) {
+    co_await aya::sleep(1s); // by then all the others wait
+    aya::call_graph const graph = co_await aya::capture_call_graph();
+    *text = aya::format_call_graph(graph);
+}
+aya::task<> await_all(std::vector<aya::task_handle<>> all) { (void)co_await aya::wait(std::move(all)); }
+
+aya::task<> deep(int levels) {
+    if (levels == 0)
+        co_await test::forever();
+    else
+        co_await deep(levels - 1);
+}
+
+} // namespace
+
+TEST_CASE("capture_call_graph: of a very deep chain, the first levels, with margins that end") {
+    everywhere([]() -> aya::task<> {
+        std::string text;
+        aya::task_handle<> h = aya::create_task(note_graph(&text));
+        for (int i = 0; i < 5000; ++i)
+            h = aya::create_task(await_one(h));
+        co_await h;
+        CHECK(contains(text, "\n  awaited by\n    Task-"));
+        CHECK(contains(text, "[500] Task-"));
+        CHECK_FALSE(contains(text, "[501] "));
+        CHECK(contains(text, "  awaited by more\n"));
+        CHECK(text.size() < 1'000'000);
+    });
+}
+
+TEST_CASE("capture_call_graph: a task that many ways lead to is followed once") {
+    everywhere([]() -> aya::task<> {
+        std::string text;
+        aya::task_handle<> left = aya::create_task(note_graph(&text)), right = left;
+        for (int i = 0; i < 64; ++i) {
+            std::vector<aya::task_handle<>> const both{left, right}; // the first time, one twice
+            left = aya::create_task(await_all(both));
+            right = aya::create_task(await_all(both));
+        }
+        co_await left;
+        co_await right;
+        CHECK(contains(text, ", see above\n"));
+        CHECK(text.size() < 1'000'000);
+    });
+}
+
+TEST_CASE("capture_tasks: a stack that is too deep to be shown ends in a line that says so") {
+    everywhere([]() -> aya::task<> {
+        auto const h = aya::create_task(deep(300), {.name = "deep"});
+        auto const flat = aya::create_task(deep(3), {.name = "flat"});
+        co_await settle();
+        auto const tree = aya::capture_tasks();
+        REQUIRE(find(tree, "deep") != nullptr);
+        CHECK_FALSE(find(tree, "deep")->whole_stack);
+        CHECK(find(tree, "flat")->whole_stack);
+        std::string const text = tree.text();
+        CHECK(contains(text, "  and more coroutines further out\n"));
+        CHECK(text.find("and more") == text.rfind("and more"));
+        CHECK(contains(tree.json(), "\"whole_stack\":false"));
+        h.cancel();
+        flat.cancel();
+        bool const both = co_await test::throws<aya::cancelled_error>(h) && co_await test::throws<aya::cancelled_error>(flat);
+        CHECK(both);
+    });
+}

@@ -7,8 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ranges>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -60,6 +62,39 @@ TEST_CASE("track: an unknown total, and a temporary range") {
         sum += n;
     CHECK(sum == 4);
     CHECK(written(p.ends[0]).starts_with("2"));
+}
+
+TEST_CASE("track: a view, for pipelines of others") {
+    using vector_view = decltype(aya::track(std::declval<std::vector<int>&>()));
+    static_assert(std::ranges::input_range<vector_view> && std::ranges::view<vector_view> && std::ranges::sized_range<vector_view>);
+    static pipe_ends* p;
+    pipe_ends mine;
+    p = &mine;
+    test::everywhere([]() -> aya::task<> {
+        std::vector<int> const numbers{1, 2, 3};
+        auto twice = [](int n) -> aya::task<int> {
+            co_await aya::yield();
+            co_return 2 * n;
+        };
+        auto const results = co_await aya::gather(aya::max_concurrency{2},
+                                                  aya::track(numbers, {.label = "doubling", .descriptor = p->ends[1]}) | std::views::transform(twice));
+        CHECK(results == std::vector{2, 4, 6});
+        CHECK(contains(written(p->ends[0]), "doubling: 3 of 3, 100 %"));
+    });
+}
+
+TEST_CASE("track: rates have no exponents") {
+    pipe_ends p;
+    {
+        aya::progress shown({.descriptor = p.ends[1]});
+        auto const begin = std::chrono::steady_clock::now();
+        while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(2)) { // before that, none is written
+        }
+        shown.advance(1'000'000'000);
+    }
+    std::string const text = written(p.ends[0]);
+    CHECK(contains(text, " a second"));
+    CHECK_FALSE(contains(text, "e+"));
 }
 
 TEST_CASE("track: a stream gives what its source gives") {

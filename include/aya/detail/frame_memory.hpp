@@ -48,6 +48,9 @@ void release_frame_slowly(void* block, std::size_t size) noexcept;
 
 /// From now on the calling thread's blocks all go through the two above, which costs a few nanoseconds each; or no longer.
 void bypass_frame_cache(bool on) noexcept;
+/// The same for every thread, from the next time that it comes by there; one that has free blocks at hand uses those up first. Off: only
+/// threads that begin then have caches again.
+void bypass_frame_caches(bool on) noexcept;
 
 /// A block of at least `size` bytes, aligned to max_align_t. Throws std::bad_alloc. Any thread.
 template <auto Slowly = &allocate_frame_slowly>
