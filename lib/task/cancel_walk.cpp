@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace aya::inline v1::detail {
 
@@ -68,7 +69,8 @@ void cancel_walk::ask_suspension(task_state& t, std::uint64_t word) {
         t.unlock((word & ~task_state::scope_only_bit) | task_state::must_cancel_bit);
         break;
     case suspension::verdict::forwarded:
-        t.unlock(word);
+        // Only the first task; what it awaits may end without having seen the request, and must be told apart from a task that has.
+        t.unlock(std::exchange(delivers_, false) ? word | task_state::in_transit_bit : word);
         break;
     }
 }
@@ -83,9 +85,13 @@ void cancel_walk::deliver(task_state& t, suspension& s) {
     }
     std::string const message = t.cancel_message();
     message_ = message;
+    delivers_ = true;
     ask_suspension(t, word & ~task_state::pending_bits);
+    bool const in_transit = !std::exchange(delivers_, false);
     visit_forwarded();
     message_ = {};
+    if (in_transit) // it has arrived somewhere, or ask_again() has left it here
+        t.unlock(t.lock() & ~task_state::in_transit_bit);
 }
 
 bool cancel_walk::run(task_state& t) {

@@ -59,6 +59,7 @@ private:
     std::size_t checkpoint_depth_ = 0;
     bool in_circle_ = false;
     bool too_late_ = false; // the first task has ended under way
+    bool delivers_ = false; // the first task has been promised already that the request will be found
 };
 
 } // namespace aya::inline v1::detail

@@ -193,8 +193,9 @@ void task_state::deliver_pending(suspension& s) noexcept {
 bool task_state::end_wait() noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed); // first guess
     for (unsigned round = 0;; ++round) {
-        if ((word & locked_bit) != 0) {
-            // A canceller is looking at the suspension, which is about to go away: wait for it.
+        if ((word & (locked_bit | in_transit_bit)) != 0) {
+            // A canceller is looking at the suspension, which is about to go away; or a request that was pending is carried to what this
+            // task has waited for, and may come back. Wait for it.
             relax(round);
             word = word_.load(std::memory_order_relaxed);
             continue;

@@ -230,6 +230,7 @@ private:
     static constexpr std::uint64_t notifying_bit = 128;     // done, and completions are still being notified
     static constexpr std::uint64_t scope_only_bit = 256;    // what must_cancel stands for came from timeout scopes alone
     static constexpr std::uint64_t pending_bits = must_cancel_bit | scope_only_bit;
+    static constexpr std::uint64_t in_transit_bit = 512; // what was pending is on its way to what the task waits for: it does not resume before
     static constexpr std::uint64_t one_request = std::uint64_t{1} << 32;
 
     static phase phase_of(std::uint64_t word) noexcept { return static_cast<phase>(word & phase_mask); }
