@@ -99,7 +99,7 @@ public:
     /// Tasks wait, a thread waits for one of them, and nothing in the runtime can go on.
     [[nodiscard]] bool stuck() noexcept;
     /// Of a stuck runtime: whether the process has threads besides its workers, those that wait for its tasks, and the inspector's.
-    [[nodiscard]] bool others_live() const noexcept;
+    [[nodiscard]] bool others_live() const;
     [[nodiscard]] runtime_metrics read_metrics() const;
 
     void start_trace(std::size_t events);

@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -113,8 +114,12 @@ void inspector::listen_to_signal() {
             return;
         }
     }
-    core_.reports()->report({fmt::format("The dump signal is for no more than {} runtimes of a process at a time, and not for this one", listeners.size()),
-                             {}, nullptr});
+    try {
+        core_.reports()->report({fmt::format("The dump signal is for no more than {} runtimes of a process at a time, and not for this one", listeners.size()),
+                                 {}, nullptr});
+    } catch (std::bad_alloc const&) {
+        // No memory to tell with.
+    }
 }
 
 void inspector::forget_signal() noexcept {
@@ -244,7 +249,7 @@ bool runtime_core::stuck() noexcept {
     return pool_ != nullptr ? pool_->at_rest() : loop_->at_rest();
 }
 
-bool runtime_core::others_live() const noexcept {
+bool runtime_core::others_live() const {
     std::size_t const mine = (pool_ != nullptr ? pool_->running_workers() : 0) + clock_.waiting.load() + 1;
     std::error_code error;
     std::size_t all = 0;

@@ -17,6 +17,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace aya::inline v1::detail {
 
@@ -60,31 +61,40 @@ public:
     time_limit(time_limit const&) = delete;
     time_limit& operator=(time_limit const&) = delete;
 
+    /// The time begins.
     void begin(runtime& rt) {
-        std::lock_guard const guard(mutex_);
-        runtime_ = &rt;
+        {
+            std::lock_guard const guard(mutex_);
+            runtime_ = &rt;
+            begun_ = true;
+        }
+        changed_.notify_all();
     }
     /// The body has ended, and the runtime is about to. The task tree of the moment when the test's time was over, or nothing.
     std::string end_of_body() {
         std::lock_guard const guard(mutex_);
+        runtime& rt = *std::exchange(runtime_, nullptr);
         if (tree_.empty())
-            left_ = capture_tasks(*runtime_).text();
-        runtime_ = nullptr;
+            left_ = capture_tasks(rt).text();
         return tree_;
     }
 
 private:
     void watch() {
-        constexpr auto grace = std::chrono::seconds(10);
+        constexpr int grace = 100; // looks, ten a second
         std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return begun_ || over_; });
         if (changed_.wait_for(lock, limit_, [&] { return over_; }))
             return;
-        if (runtime_ != nullptr) {
-            tree_ = capture_tasks(*runtime_).text(); // the lock keeps the runtime there
-            runtime_->stop();
+        for (int look = 0; look < grace; ++look) {
+            if (runtime_ != nullptr) { // the lock keeps it there
+                if (tree_.empty())
+                    tree_ = capture_tasks(*runtime_).text();
+                runtime_->stop(); // again and again: the thread that is to wait for the test may not do so yet
+            }
+            if (changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return over_; }))
+                return;
         }
-        if (changed_.wait_for(lock, grace, [&] { return over_; }))
-            return;
         std::fprintf(stderr, "aya::testing: the test's time is over, and one of its steps does not end\n%s", (tree_.empty() ? left_ : tree_).c_str());
         std::abort();
     }
@@ -93,6 +103,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     runtime* runtime_ = nullptr; // while the body runs
+    bool begun_ = false;
     bool over_ = false;
     std::string tree_;
     std::string left_; // at the end of the body
