@@ -15,6 +15,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -308,12 +309,20 @@ struct with_children : no_scene {
     std::atomic<int> live{0};
     std::atomic<int> finished{0};
 
-    aya::task<int> child(int turns) {
-        struct present {
-            std::atomic<int>& n;
-            explicit present(std::atomic<int>& counter) : n(counter) { n.fetch_add(1); }
-            ~present() { n.fetch_sub(1); }
-        } const here{live};
+    /// In a child's frame, from the call on: one that has not begun may begin yet.
+    class present {
+    public:
+        explicit present(std::atomic<int>& counter) : n_(&counter) { n_->fetch_add(1); }
+        present(present&& other) noexcept : n_(std::exchange(other.n_, nullptr)) {}
+        ~present() {
+            if (n_ != nullptr)
+                n_->fetch_sub(1);
+        }
+    private:
+        std::atomic<int>* n_;
+    };
+    aya::task<int> child(int turns) { return present_child(turns, present(live)); }
+    aya::task<int> present_child(int turns, present) {
         co_await pause(turns);
         ++finished;
         co_return turns;
