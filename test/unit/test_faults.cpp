@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the system refuses, and what programs do at the worst moment. The numbers are those of test/README.md.
+#include "support/child_output.hpp"
 #include "support/harness.hpp"
 
 #include <aya/aya.hpp>
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -21,12 +21,10 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
@@ -88,30 +86,6 @@ private:
     pthread_attr_t usual_{};
     rlimit before_{};
 };
-
-/// What `f` writes to standard error in a process of its own, and how that ends.
-std::pair<std::string, int> in_a_child(void (*f)()) {
-    int ends[2];
-    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    pid_t const pid = ::fork();
-    if (pid == 0) {
-        ::dup2(ends[1], STDERR_FILENO);
-        std::signal(SIGABRT, SIG_DFL);
-        rlimit none{};
-        ::setrlimit(RLIMIT_CORE, &none);
-        f();
-        ::_exit(0);
-    }
-    ::close(ends[1]);
-    std::string text;
-    std::array<char, 256> buffer{};
-    for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
-        text.append(buffer.data(), static_cast<std::size_t>(n));
-    ::close(ends[0]);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return {text, WIFSIGNALED(status) ? WTERMSIG(status) : 0};
-}
 #endif
 
 } // namespace
@@ -285,7 +259,7 @@ TEST_CASE("E25: tasks that yield for ever on every worker starve neither posts, 
 
 #if !AYA_SANITIZED
 TEST_CASE("E26: a runtime that is destroyed inside its own task ends the program, with a message") {
-    auto const [text, signal] = in_a_child([] {
+    auto const [text, signal] = test::in_a_child([] {
         auto rt = std::make_unique<aya::runtime>(test::kind{0}.options());
         rt->block_on([](std::unique_ptr<aya::runtime>* own) -> aya::task<> {
             own->reset();
@@ -298,7 +272,7 @@ TEST_CASE("E26: a runtime that is destroyed inside its own task ends the program
 
 TEST_CASE("E38: a primitive or a queue that is destroyed while tasks wait on it ends the program, with a message") {
     auto const destroyed = [](void (*f)()) {
-        auto const [text, signal] = in_a_child(f);
+        auto const [text, signal] = test::in_a_child(f);
         CHECK(signal == SIGABRT);
         CHECK(text.find("was destroyed while tasks wait on it") != std::string::npos);
     };

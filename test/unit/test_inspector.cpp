@@ -146,16 +146,16 @@ aya::task<> drop_its_own() {
 TEST_CASE("debug mode: a promise that another thread keeps later is no deadlock") {
     reports seen;
     aya::runtime rt({.workers = 1, .debug = true, .slow_callback_duration = 2ms, .exception_handler = seen.handler()});
-    rt.block_on([]() -> aya::task<> {
+    rt.block_on([](reports* printed) -> aya::task<> {
         aya::promise<int> p;
         auto f = p.get_future();
-        std::jthread const other([&p] {
-            std::this_thread::sleep_for(100ms); // stands for work: the watchdog looks each millisecond
+        std::jthread const other([&p, printed] {
+            (void)soon([printed] { return !printed->with("All tasks are asleep").empty(); }, 100ms); // the watchdog looks each millisecond
             p.set_value(1);
         });
         int const kept = co_await f;
         CHECK(kept == 1);
-    });
+    }, &seen);
     CHECK(seen.with("All tasks are asleep").empty());
 }
 

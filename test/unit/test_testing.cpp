@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "support/child_output.hpp"
 #include "support/harness.hpp"
 
 #include <aya/aya.hpp>
@@ -6,7 +7,6 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
@@ -14,8 +14,6 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace testing = aya::testing;
@@ -91,14 +89,7 @@ TEST_CASE("testing::run: a test that takes too long fails, and says what it wait
 
 #if !AYA_SANITIZED
 TEST_CASE("testing::run: a step that never ends, on a worker, is told of, and ends the program") {
-    int ends[2];
-    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    pid_t const pid = ::fork();
-    if (pid == 0) {
-        ::dup2(ends[1], STDERR_FILENO);
-        std::signal(SIGABRT, SIG_DFL);
-        rlimit const none{};
-        ::setrlimit(RLIMIT_CORE, &none);
+    auto const [text, signal] = test::in_a_child([] {
         ::alarm(120); // it hangs
         try {
             testing::run({.workers = 1, .time_limit = 20ms}, []() -> aya::task<> {
@@ -108,18 +99,8 @@ TEST_CASE("testing::run: a step that never ends, on a worker, is told of, and en
             });
         } catch (...) {
         }
-        ::_exit(0);
-    }
-    ::close(ends[1]);
-    std::string text;
-    std::array<char, 256> buffer{};
-    for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
-        text.append(buffer.data(), static_cast<std::size_t>(n));
-    ::close(ends[0]);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    CHECK(WIFSIGNALED(status));
-    CHECK(WTERMSIG(status) == SIGABRT);
+    });
+    CHECK(signal == SIGABRT);
     CHECK(contains(text, "one of its steps does not end\n1 task\ntest (#"));
 }
 #endif
