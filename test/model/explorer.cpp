@@ -2,7 +2,11 @@
 // The search: depth first over all choices within the bounds, then random schedules from a fixed seed.
 #include "explorer.hpp"
 
+#include <csignal>
+#include <cstring>
 #include <utility>
+
+#include <cxxabi.h>
 
 namespace model {
 
@@ -32,8 +36,8 @@ void explorer::point() {
     if (can_stay)
         options[n++] = current_;
     if (!can_stay || preemptions_ < limits_.preemptions)
-        for (std::size_t t = 0; t < bodies_.size(); ++t)
-            if (t != current_ && threads_[t].status == state::runnable)
+        for (std::size_t i = 1; i < bodies_.size(); ++i) // in a circle: two that spin do not keep a third one from running
+            if (std::size_t const t = (current_ + i) % bodies_.size(); threads_[t].status == state::runnable)
                 options[n++] = t;
     if (n == 0)
         fail("deadlock: a wake-up is lost");
@@ -44,10 +48,53 @@ void explorer::point() {
         return;
     preemptions_ += can_stay;
     std::size_t const from = std::exchange(current_, next);
+    leave_thread(from);
+    enter_thread(next);
     swapcontext(&threads_[from].context, &threads_[next].context);
 }
 
+// What the machine keeps for each thread goes with the virtual one: the exceptions that it handles, and variables that a test has named.
+void explorer::leave_thread(std::size_t t) {
+    thread& th = threads_[t];
+    std::memcpy(&th.handled, abi::__cxa_get_globals(), sizeof th.handled);
+    th.own.resize(per_thread_.size());
+    for (std::size_t i = 0; i < per_thread_.size(); ++i)
+        th.own[i] = *per_thread_[i];
+}
+
+void explorer::enter_thread(std::size_t t) {
+    thread& th = threads_[t];
+    std::memcpy(static_cast<void*>(abi::__cxa_get_globals()), &th.handled, sizeof th.handled);
+    th.own.resize(per_thread_.size());
+    for (std::size_t i = 0; i < per_thread_.size(); ++i)
+        *per_thread_[i] = th.own[i];
+}
+
+void explorer::use(std::uint32_t x) {
+    if (!inside_)
+        return;
+    life const& l = lives_[x];
+    if (l.over)
+        fail("an atomic is used after its end");
+    if (l.born.thread != current_ && l.born.number > self()[l.born.thread])
+        fail("an atomic is used by who cannot know that it was made");
+}
+
+void explorer::end_location(std::uint32_t x) {
+    if (x >= lives_.size()) // of an execution that failed
+        return;
+    life& l = lives_[x];
+    if (inside_)
+        for (std::size_t t = 0; t < bodies_.size(); ++t)
+            if (t != current_ && l.used[t] > self()[t])
+                fail("an atomic is destroyed while another thread may be using it");
+    l.over = true;
+}
+
 void explorer::wrote(std::uint32_t) {
+    ++writes_;
+    if (inside_)
+        ++threads_[current_].writes;
     for (std::size_t t = 0; t < bodies_.size(); ++t)
         if (t != current_ && threads_[t].status == state::spinning)
             threads_[t].status = state::runnable;
@@ -55,6 +102,9 @@ void explorer::wrote(std::uint32_t) {
 
 std::uint64_t explorer::load(std::uint32_t x, std::memory_order o, std::source_location const& at) {
     point();
+    use(x);
+    if (inside_)
+        ++self()[current_];
     o = order(o, "load", at);
     auto& list = messages_[x];
     std::uint32_t oldest = known(x);
@@ -68,19 +118,23 @@ std::uint64_t explorer::load(std::uint32_t x, std::memory_order o, std::source_l
     std::uint32_t const back = static_cast<std::uint32_t>(choose(newest - oldest + 1));
     stale_ += back != 0;
     if (inside_)
-        threads_[current_].saw_old = back != 0;
+        threads_[current_].saw_old |= back != 0;
     message const& m = list[newest - back];
     known(x) = newest - back;
     if (o == std::memory_order_seq_cst)
         sc_[x] = std::max(sc_[x], known(x));
     if (acquires(o))
         join(self(), m.released);
+    used(x);
     note(back ? "load (old)" : "load", x, m.value, at);
     return m.value;
 }
 
 void explorer::store(std::uint32_t x, std::uint64_t v, std::memory_order o, std::source_location const& at) {
     point();
+    use(x);
+    if (hit(change::drop, "store", at))
+        return;
     o = order(o, "store", at);
     std::uint32_t const index = static_cast<std::uint32_t>(messages_[x].size());
     known(x) = index;
@@ -93,6 +147,7 @@ void explorer::store(std::uint32_t x, std::uint64_t v, std::memory_order o, std:
         sc_.resize(std::max<std::size_t>(sc_.size(), x + 1));
         sc_[x] = index;
     }
+    used(x);
     wrote(x);
     note("store", x, v, at);
 }
@@ -135,6 +190,14 @@ void explorer::futex_wake(std::uint32_t x) {
     }
 }
 
+// What a planted bug may end in.
+void explorer::crashed(int number) {
+    if (world != nullptr && world->inside_)
+        world->fail("a crash");
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+}
+
 void explorer::enter(unsigned t) {
     explorer& e = *world;
     e.bodies_[t]();
@@ -150,18 +213,25 @@ void explorer::enter(unsigned t) {
 void explorer::run_once(std::function<std::function<void()>(explorer&)> const& setup) {
     bodies_.clear();
     messages_.clear();
+    lives_.clear();
     sc_.clear();
     plains_.clear();
     setup_view_.assign(max_threads, 0);
     depth_ = 0;
     preemptions_ = stale_ = steps_ = 0;
+    writes_ = 0;
     failure_.clear();
-    auto const check = setup(*this);
+    for (auto const& f : starts_)
+        f();
+    auto check = setup(*this);
     for (std::size_t t = 0; t < bodies_.size(); ++t) {
         thread& th = threads_[t];
         th.known = setup_view_;
         th.status = state::runnable;
         th.fresh = th.saw_old = false;
+        th.writes = 0;
+        th.handled = {};
+        th.own.assign(per_thread_.size(), nullptr);
         if (!th.stack)
             th.stack = std::make_unique<char[]>(stack_size);
         getcontext(&th.context);
@@ -171,18 +241,33 @@ void explorer::run_once(std::function<std::function<void()>(explorer&)> const& s
         makecontext(&th.context, reinterpret_cast<void (*)()>(&explorer::enter), 1, static_cast<unsigned>(t));
     }
     current_ = choose(bodies_.size());
+    std::memcpy(&main_handled_, abi::__cxa_get_globals(), sizeof main_handled_);
+    enter_thread(current_);
     inside_ = true;
     swapcontext(&main_, &threads_[current_].context);
     inside_ = false;
+    std::memcpy(static_cast<void*>(abi::__cxa_get_globals()), &main_handled_, sizeof main_handled_);
+    for (void** const variable : per_thread_)
+        *variable = nullptr;
     if (failure_.empty()) {
         for (std::size_t t = 0; t < bodies_.size(); ++t)
             join(setup_view_, threads_[t].known);
         check();
     }
+    if (!failure_.empty()) { // threads stand in the middle of what they did: nothing of it can be destroyed
+        static_cast<void>(new std::function<void()>(std::move(check)));
+        static_cast<void>(new std::vector<std::function<void()>>(std::move(bodies_)));
+    }
+    bodies_.clear();
 }
 
 explorer::verdict explorer::explore(limits l, mutant const* m, std::function<std::function<void()>(explorer&)> const& setup) {
     world = this;
+    struct sigaction on_crash{};
+    on_crash.sa_handler = &crashed;
+    on_crash.sa_flags = SA_NODEFER; // it is left by a jump
+    for (int const number : {SIGSEGV, SIGABRT, SIGILL})
+        sigaction(number, &on_crash, nullptr);
     mutant_ = m;
     limits_ = l;
     choices_.clear();

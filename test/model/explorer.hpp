@@ -17,16 +17,25 @@
 #include <string>
 #include <type_traits>
 #include <ucontext.h>
+#include <utility>
 #include <vector>
 
 namespace model {
 
-/// A planted bug: an operation of production code, found by its function and name, gets another order; or, with `op` null, a switch that
-/// a scenario asks for by name.
+/// What becomes of the operation that a mutant names.
+enum class change {
+    order, ///< it gets another memory order
+    split, ///< a read-modify-write becomes a read, and later a write
+    drop   ///< a store or a wake-up is left out
+};
+
+/// A planted bug: an operation of production code, found by its function and name, is changed; or, with `op` null, a switch that a
+/// scenario asks for by name.
 struct mutant {
     char const* name;
     char const* function = nullptr;
     char const* op = nullptr;
+    change what = change::order;
     std::memory_order order = std::memory_order_relaxed;
 };
 
@@ -70,10 +79,20 @@ public:
     }
     [[nodiscard]] bool planted(char const* name) const { return mutant_ && !mutant_->op && !std::strcmp(mutant_->name, name); }
 
+    /// Called before each execution: what belongs to the last one is gone.
+    void at_each_start(std::function<void()> f) { starts_.push_back(std::move(f)); }
+    /// A thread-local variable of production code: each virtual thread has a value of its own, null at first.
+    void keep_per_thread(void** variable) { per_thread_.push_back(variable); }
+
     std::uint32_t new_location(std::uint64_t value) {
         messages_.push_back({message{value, {}}});
+        lives_.push_back({});
+        if (inside_)
+            lives_.back().born = {static_cast<std::uint32_t>(current_), ++self()[current_]};
         return static_cast<std::uint32_t>(messages_.size() - 1);
     }
+    /// The atomic is destroyed: whoever has used it must have come before.
+    void end_location(std::uint32_t x);
     std::uint64_t load(std::uint32_t x, std::memory_order o, std::source_location const& at);
     void store(std::uint32_t x, std::uint64_t v, std::memory_order o, std::source_location const& at);
     /// `f` gets the newest value and returns whether to write, having changed it.
@@ -88,6 +107,8 @@ public:
     void plain_access(std::uint32_t x, bool write);
 
     void relax(); ///< a step of a spin loop: blocks until another thread has written anything
+    /// For a loop with several looks: how often others have written. Only where that has not changed since before the looks is there nothing to see.
+    [[nodiscard]] std::uint32_t writes_of_others() const { return writes_ - threads_[current_].writes; }
     void futex_wait(std::uint32_t x, std::uint64_t expected);
     void futex_wake(std::uint32_t x);
     std::size_t choose(std::size_t n);
@@ -100,6 +121,18 @@ private:
     struct plain {
         std::array<std::uint32_t, max_threads> reads{}, writes{};
     };
+    struct event {
+        std::uint32_t thread = 0, number = 0;
+    };
+    struct life { // of a location
+        event born;
+        std::array<std::uint32_t, max_threads> used{};
+        bool over = false;
+    };
+    struct exceptions { // as the C++ ABI keeps them, a thread each
+        void* caught;
+        unsigned uncaught;
+    };
     enum class state { runnable, spinning, sleeping, ended };
     struct thread {
         ucontext_t context;
@@ -108,15 +141,27 @@ private:
         state status = state::runnable;
         std::uint32_t sleeps_on = 0;
         bool fresh = false;   // the next load sees the newest value
-        bool saw_old = false; // the last one did not: a spin goes on
+        bool saw_old = false; // one did not, since the last turn of its spin: that goes on
+        std::uint32_t writes = 0;
+        exceptions handled{};
+        std::vector<void*> own; // of keep_per_thread()
     };
-    static constexpr std::size_t stack_size = 96 * 1024;
+    static constexpr std::size_t stack_size = 128 * 1024;
 
     static void enter(unsigned t);
+    static void crashed(int number);
     void run_once(std::function<std::function<void()>(explorer&)> const& setup);
     void point();
     void wrote(std::uint32_t x);
+    void enter_thread(std::size_t t);
+    void leave_thread(std::size_t t);
+    void use(std::uint32_t x); // before an operation
+    void used(std::uint32_t x) { // behind it
+        if (inside_)
+            lives_[x].used[current_] = self()[current_];
+    }
     void leave_for_good() {
+        leave_thread(current_);
         for (;;)
             swapcontext(&threads_[current_].context, &main_);
     }
@@ -127,9 +172,12 @@ private:
         return v[max_threads + x];
     }
     view& self() { return inside_ ? threads_[current_].known : setup_view_; }
+    bool hit(change what, char const* op, std::source_location const& at) const {
+        return mutant_ && mutant_->op && mutant_->what == what && !std::strcmp(mutant_->op, op) &&
+               std::strstr(at.function_name(), mutant_->function);
+    }
     std::memory_order order(std::memory_order o, char const* op, std::source_location const& at) const {
-        bool const hit = mutant_ && mutant_->op && !std::strcmp(mutant_->op, op) && std::strstr(at.function_name(), mutant_->function);
-        return hit ? mutant_->order : o;
+        return hit(change::order, op, at) ? mutant_->order : o;
     }
     void note(char const* op, std::uint32_t x, std::uint64_t v, std::source_location const& at) {
         if (tracing_)
@@ -146,6 +194,10 @@ private:
     bool inside_ = false;
     view setup_view_;
     std::vector<std::vector<message>> messages_;
+    std::vector<life> lives_;
+    std::vector<std::function<void()>> starts_;
+    std::vector<void**> per_thread_;
+    exceptions main_handled_{};
     std::vector<std::uint32_t> sc_; // newest message of each location in the total order of seq_cst operations
     std::vector<plain> plains_;
     struct choice {
@@ -155,6 +207,7 @@ private:
     std::size_t depth_ = 0;
     std::mt19937_64* random_ = nullptr;
     unsigned preemptions_ = 0, stale_ = 0, steps_ = 0;
+    std::uint32_t writes_ = 0;
     std::string failure_, trace_;
     bool tracing_ = false;
 };
@@ -170,11 +223,14 @@ template <class F>
 std::uint64_t explorer::modify(std::uint32_t x, std::memory_order o, std::memory_order failed, char const* op,
                                std::source_location const& at, F f) {
     point();
+    use(x);
     o = order(o, op, at);
-    auto& list = messages_[x];
-    std::uint64_t const before = list.back().value;
+    std::uint64_t const before = messages_[x].back().value;
     std::uint64_t after = before;
     bool const writes = f(after);
+    if (writes && hit(change::split, op, at))
+        point();
+    auto& list = messages_[x];
     if (!writes)
         o = failed;
     if (acquires(o))
@@ -193,6 +249,9 @@ std::uint64_t explorer::modify(std::uint32_t x, std::memory_order o, std::memory
         sc_.resize(std::max<std::size_t>(sc_.size(), x + 1));
         sc_[x] = std::max(sc_[x], known(x));
     }
+    if (!writes && inside_)
+        ++self()[current_];
+    used(x);
     note(op, x, after, at);
     return before;
 }
@@ -218,15 +277,29 @@ class atomic {
 public:
     static constexpr bool is_always_lock_free = true;
     atomic() : atomic(T{}) {}
-    atomic(T v) : id_(world->new_location(pack(v))) {}
+    atomic(T v) : id_(world == nullptr ? outside : world->new_location(pack(v))), value_(v) {}
     atomic(atomic const&) = delete;
-    T load(mo o = mo::seq_cst, where at = where::current()) const { return unpack(world->load(id_, o, at)); }
-    void store(T v, mo o = mo::seq_cst, where at = where::current()) { world->store(id_, pack(v), o, at); }
-    T exchange(T v, mo o = mo::seq_cst, where at = where::current()) {
-        return unpack(world->modify(id_, o, o, "exchange", at, [&](std::uint64_t& w) { return w = pack(v), true; }));
+    ~atomic() {
+        if (id_ != outside)
+            world->end_location(id_);
     }
+    T load(mo o = mo::seq_cst, where at = where::current()) const {
+        return id_ == outside ? value_ : unpack(world->load(id_, o, at));
+    }
+    void store(T v, mo o = mo::seq_cst, where at = where::current()) {
+        if (id_ == outside)
+            value_ = v;
+        else
+            world->store(id_, pack(v), o, at);
+    }
+    T exchange(T v, mo o = mo::seq_cst, where at = where::current()) { return modify(o, "exchange", at, [v](T) { return v; }); }
     bool compare_exchange_strong(T& e, T v, mo o, mo failed, where at = where::current()) {
         bool done = false;
+        if (id_ == outside) {
+            done = value_ == e;
+            (done ? value_ : e) = done ? v : value_;
+            return done;
+        }
         std::uint64_t const was = world->modify(id_, o, failed, "cas", at, [&](std::uint64_t& w) {
             done = w == pack(e);
             if (done)
@@ -242,19 +315,34 @@ public:
     }
     bool compare_exchange_weak(T& e, T v, mo o, mo f, where at = where::current()) { return compare_exchange_strong(e, v, o, f, at); }
     bool compare_exchange_weak(T& e, T v, mo o = mo::seq_cst, where at = where::current()) { return compare_exchange_strong(e, v, o, at); }
-    T fetch_add(T d, mo o = mo::seq_cst, where at = where::current()) {
-        return unpack(world->modify(id_, o, o, "fetch_add", at, [&](std::uint64_t& w) { return w = pack(static_cast<T>(unpack(w) + d)), true; }));
+    template <class D>
+    T fetch_add(D d, mo o = mo::seq_cst, where at = where::current()) {
+        return modify(o, "fetch_add", at, [d](T v) { return static_cast<T>(v + static_cast<T>(d)); });
     }
-    T fetch_sub(T d, mo o = mo::seq_cst, where at = where::current()) {
-        return unpack(world->modify(id_, o, o, "fetch_sub", at, [&](std::uint64_t& w) { return w = pack(static_cast<T>(unpack(w) - d)), true; }));
+    template <class D>
+    T fetch_sub(D d, mo o = mo::seq_cst, where at = where::current()) {
+        return modify(o, "fetch_sub", at, [d](T v) { return static_cast<T>(v - static_cast<T>(d)); });
     }
     T fetch_or(T d, mo o = mo::seq_cst, where at = where::current()) {
-        return unpack(world->modify(id_, o, o, "fetch_or", at, [&](std::uint64_t& w) { return w = pack(static_cast<T>(unpack(w) | d)), true; }));
+        return modify(o, "fetch_or", at, [d](T v) { return static_cast<T>(v | d); });
+    }
+    T fetch_and(T d, mo o = mo::seq_cst, where at = where::current()) {
+        return modify(o, "fetch_and", at, [d](T v) { return static_cast<T>(v & d); });
     }
     [[nodiscard]] std::uint32_t id() const { return id_; }
 
 private:
+    static constexpr std::uint32_t outside = ~std::uint32_t{0}; // made before any exploration: a static of production code
+
+    template <class F>
+    T modify(mo o, char const* op, where const& at, F f) {
+        if (id_ == outside)
+            return std::exchange(value_, f(value_));
+        return unpack(world->modify(id_, o, o, op, at, [&](std::uint64_t& w) { return w = pack(f(unpack(w))), true; }));
+    }
+
     std::uint32_t id_;
+    T value_; // outside
 };
 
 /// Plain memory that tells of data races.

@@ -15,11 +15,15 @@ struct scenario {
     char const* name;
     check (*setup)(explorer&);
     std::vector<mutant> mutants;
+    limits bounds = {};
 };
 
 /// What of lib/ and include/ runs as it is.
 std::vector<scenario> production_scenarios();
-/// Small models of what needs more than headers.
+/// Small models of protocols, some of whose steps a mutant can leave out.
 std::vector<scenario> protocol_scenarios();
+/// Whole tasks. Called before the first exploration; the explorer has to be prepared for them.
+std::vector<scenario> task_scenarios();
+void prepare_tasks(explorer& e);
 
 } // namespace model
