@@ -16,6 +16,8 @@ bool cancel_walk::make_room(std::size_t tasks) noexcept {
             steps_.reserve(std::max(2 * steps_.capacity(), steps_.size() + tasks));
         if (path_.capacity() < depth_)
             path_.reserve(2 * depth_);
+        if (keeps_ && kept_.capacity() - kept_.size() < tasks)
+            kept_.reserve(std::max(2 * kept_.capacity(), kept_.size() + tasks));
         return true;
     } catch (std::bad_alloc const&) {
         return false;
@@ -25,6 +27,8 @@ bool cancel_walk::make_room(std::size_t tasks) noexcept {
 void cancel_walk::forward(task_state& target, task_state* waiting) noexcept {
     steps_.push_back({state_reference::share(target),
                       waiting == nullptr ? state_reference() : state_reference::share(*waiting), depth_ + 1});
+    if (keeps_)
+        kept_.push_back(state_reference::share(target)); // make_room() has kept a place
 }
 
 // False if `t` is done.
@@ -86,6 +90,7 @@ void cancel_walk::deliver(task_state& t, suspension& s) {
     std::string const message = t.cancel_message();
     message_ = message;
     delivers_ = true;
+    keeps_ = true;
     ask_suspension(t, word & ~task_state::pending_bits);
     bool const in_transit = !std::exchange(delivers_, false);
     visit_forwarded();

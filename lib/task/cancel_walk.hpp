@@ -60,6 +60,10 @@ private:
     bool in_circle_ = false;
     bool too_late_ = false; // the first task has ended under way
     bool delivers_ = false; // the first task has been promised already that the request will be found
+    // In deliver(), all that were asked: the last reference to one runs foreign code, destructors and handlers, for which the first task, which
+    // does not resume before the request has arrived, must not wait.
+    bool keeps_ = false;
+    std::vector<state_reference> kept_;
 };
 
 } // namespace aya::inline v1::detail
