@@ -87,7 +87,7 @@ aya::task<bool> eventually(Condition condition) {
 
 /// The same for a thread outside every runtime.
 template <class Condition>
-bool eventually_outside(Condition condition, std::chrono::seconds limit = 60s) {
+bool eventually_outside(Condition condition, std::chrono::nanoseconds limit = 60s) {
     auto const deadline = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > deadline)

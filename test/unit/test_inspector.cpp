@@ -59,16 +59,6 @@ private:
     std::vector<seen_report> all_;
 };
 
-bool soon(std::function<bool()> const& holds, std::chrono::nanoseconds limit = 60s) {
-    auto const end = std::chrono::steady_clock::now() + limit;
-    while (!holds())
-        if (std::chrono::steady_clock::now() > end)
-            return false;
-        else
-            std::this_thread::sleep_for(1ms);
-    return true;
-}
-
 /// A folder of its own as XDG_RUNTIME_DIR.
 class runtime_folder {
 public:
@@ -150,7 +140,7 @@ TEST_CASE("debug mode: a promise that another thread keeps later is no deadlock"
         aya::promise<int> p;
         auto f = p.get_future();
         std::jthread const other([&p, printed] {
-            (void)soon([printed] { return !printed->with("All tasks are asleep").empty(); }, 100ms); // the watchdog looks each millisecond
+            (void)test::eventually_outside([printed] { return !printed->with("All tasks are asleep").empty(); }, 100ms); // the watchdog looks each millisecond
             p.set_value(1);
         });
         int const kept = co_await f;
@@ -207,7 +197,7 @@ TEST_CASE("inspection: without a socket, all the rest is there") {
     CHECK(seen.with("").size() == 1);
     CHECK(seen.with("The runtime has no inspection socket").size() == 1);
     std::raise(SIGUSR1);
-    CHECK(soon([&] { return errors.text() == "runtime deaf: 0 tasks\n"; }));
+    CHECK(test::eventually_outside([&] { return errors.text() == "runtime deaf: 0 tasks\n"; }));
 }
 
 TEST_CASE("dump_signal: those that cannot be caught are refused") {
@@ -228,13 +218,13 @@ TEST_CASE("dump_signal: each runtime answers to its own, and those beyond the li
     aya::runtime const one_more({.scheduler = aya::scheduler_kind::event_loop, .exception_handler = seen.handler(), .dump_signal = SIGUSR1});
     CHECK(seen.with("The dump signal is for no more than 64 runtimes").size() == 1);
     std::raise(SIGUSR2);
-    CHECK(soon([&] { return !errors.text().empty(); }));
+    CHECK(test::eventually_outside([&] { return !errors.text().empty(); }));
     std::raise(SIGUSR1);
     auto const count = [&] {
         std::string const text = errors.text();
         return std::count(text.begin(), text.end(), '\n');
     };
-    CHECK(soon([&] { return count() >= 64; }));
+    CHECK(test::eventually_outside([&] { return count() >= 64; }));
     CHECK(errors.text().starts_with("runtime r63: 0 tasks\n"));
     CHECK(count() == 64);
 }
@@ -250,9 +240,9 @@ TEST_CASE("dump_signal: that of a forked child is not its parent's") {
     int status = 0;
     ::waitpid(child, &status, 0);
     CHECK(WIFEXITED(status));
-    CHECK_FALSE(soon([&] { return !errors.text().empty(); }, 100ms));
+    CHECK_FALSE(test::eventually_outside([&] { return !errors.text().empty(); }, 100ms));
     std::raise(SIGUSR1);
-    CHECK(soon([&] { return errors.text() == "runtime aya: 0 tasks\n"; }));
+    CHECK(test::eventually_outside([&] { return errors.text() == "runtime aya: 0 tasks\n"; }));
 }
 
 TEST_CASE("inspection: a caller that trickles does not hold up the runtime's end") {
@@ -268,7 +258,7 @@ TEST_CASE("inspection: a caller that trickles does not hold up the runtime's end
     int const caller = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(::connect(caller, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(::send(caller, "t", 1, MSG_NOSIGNAL) == 1);
-    CHECK(soon([&] { // until it was read
+    CHECK(test::eventually_outside([&] { // until it was read
         int left = 1;
         return ::ioctl(caller, SIOCOUTQ, &left) == 0 && left == 0;
     }));
