@@ -41,11 +41,12 @@ struct runtime_options {
     bool virtual_time = false;
     /// Debug mode: reports say where a task was created and which coroutines an exception came through; steps that take long are reported, also
     /// while they still run, coroutines that are dropped unawaited (by threads of no runtime too, to the last one made in debug mode), tasks that are
-    /// alive at the end, and deadlocks, while a thread waits for a task: none is reported of tasks that wait for a promise, an event, a queue and
-    /// the like when the process has threads besides this runtime's workers and those that wait for it, any of which may end that: the threads of its
-    /// pools count as such. Task trees say how long each task has waited, and gathers run each child as a task. The exception handler must outlive
-    /// threads that drop coroutines. Unset: as the environment has it (AYA_DEBUG=1). Costs a stack trace for each coroutine, a few hundred nanoseconds a
-    /// step, and a thread that sleeps. Mirrors loop.set_debug().
+    /// alive at the end, and deadlocks, while a thread waits for a task, or tasks wait in a circle: none is reported of tasks that wait for a promise, an
+    /// event, a queue and the like when the process has threads, besides this runtime's workers, those that wait for it, and idle ones of its pools, any
+    /// of which may end that. Task trees say how long each task has waited, and gathers run each child as a task. The exception handler must outlive
+    /// threads that drop coroutines. A thread of no runtime notes where it makes them when it has used up the free memory that it had at hand when debug mode
+    /// began: until then the stack in such a report may be missing, or that of an earlier coroutine. Unset: as the environment has it (AYA_DEBUG=1). Costs
+    /// a stack trace for each coroutine, a few hundred nanoseconds a step, and a thread that sleeps. Mirrors loop.set_debug().
     std::optional<bool> debug = {};
     /// In debug mode a step of a task, or a callback, that holds its thread for so long or longer is reported. Mirrors
     /// loop.slow_callback_duration.

@@ -169,6 +169,14 @@ std::size_t blocking_pool::thread_count() {
     return threads_;
 }
 
+std::size_t blocking_pool::idle_threads() noexcept {
+    spin_guard const guard(lock_);
+    std::size_t idle = 0;
+    for (idle_thread const* t = idle_; t != nullptr; t = t->next)
+        ++idle;
+    return idle;
+}
+
 void blocking_pool::read_metrics(runtime_metrics& m) {
     spin_guard const guard(lock_);
     m.blocking_threads = threads_;

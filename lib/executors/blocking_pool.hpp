@@ -34,6 +34,8 @@ public:
 
     [[nodiscard]] std::size_t max_threads() const noexcept { return max_threads_; }
     [[nodiscard]] std::size_t thread_count();
+    /// Threads that wait for a job, and do nothing else until they are given one.
+    [[nodiscard]] std::size_t idle_threads() noexcept;
     void read_metrics(runtime_metrics& m);
 
 private:

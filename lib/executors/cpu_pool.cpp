@@ -4,6 +4,7 @@
 #include "executors/fork_guard.hpp"
 #include "executors/thread_setup.hpp"
 #include "platform/hand_over.hpp"
+#include "platform/needed_library.hpp"
 
 #include <aya/errors.hpp>
 
@@ -14,26 +15,38 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 
 namespace aya::inline v1::detail {
 
 namespace {
 
-/// oneTBB's threads inherit the one CPU of the pinned worker that happens to start them.
-class unpinning final : public tbb::task_scheduler_observer {
+constinit std::atomic<std::size_t> jobs_of_all{0};    // what the pools of the process have pending
+constinit std::atomic<std::size_t> threads_of_all{0}; // of oneTBB's, that have come by
+
+struct counted_thread {
+    counted_thread() noexcept { threads_of_all.fetch_add(1); }
+    ~counted_thread() { threads_of_all.fetch_sub(1); }
+    counted_thread(counted_thread const&) = delete;
+    counted_thread& operator=(counted_thread const&) = delete;
+};
+
+/// Meets each of oneTBB's threads when it comes by, whether there is a job left for it or not. They inherit the one CPU of the pinned worker that happens
+/// to start them.
+class reception final : public tbb::task_scheduler_observer {
 public:
-    unpinning(tbb::task_arena& a, thread_setup const* setup) : task_scheduler_observer(a), setup_(setup) {
-        if (setup == nullptr || !setup->pins())
-            return;
+    reception(tbb::task_arena& a, thread_setup const* setup) : task_scheduler_observer(a), setup_(setup) {
         // Pairs with the acquire in on_scheduler_entry(): what the thread reads through setup_ is there. How observe() hands this
         // object over is oneTBB's own affair, and ThreadSanitizer does not see it.
         entries_.store(0, std::memory_order_release);
         observe(true);
     }
-    ~unpinning() override {
+    ~reception() override {
         observe(false); // waits for the calls in flight
         // Acquire: every entry has left its release here, and a read-modify-write sees the last of them.
         entries_.fetch_add(0, std::memory_order_acq_rel);
@@ -42,7 +55,10 @@ public:
 private:
     void on_scheduler_entry(bool) override {
         static_cast<void>(entries_.load(std::memory_order_acquire)); // the constructor's store
-        setup_->unpin();
+        thread_local counted_thread const here;
+        static_cast<void>(here);
+        if (setup_ != nullptr && setup_->pins())
+            setup_->unpin();
         entries_.fetch_add(1, std::memory_order_release); // the destructor's read: the last touch of this object
     }
 
@@ -107,15 +123,20 @@ tbb::task_arena::priority of(cpu_priority p) noexcept {
 } // namespace
 
 struct cpu_pool::arena {
-    arena(std::size_t threads, cpu_priority priority, thread_setup const* setup)
-        : size(threads), inner(static_cast<int>(threads), 0, of(priority)), observer(inner, setup) {
-        limit().add(size);
-    }
-    ~arena() { limit().remove(size); }
+    struct share {
+        explicit share(std::size_t t) : threads(t) { limit().add(threads); }
+        ~share() { limit().remove(threads); }
+        share(share const&) = delete;
+        share& operator=(share const&) = delete;
+        std::size_t const threads;
+    };
 
-    std::size_t size;
+    arena(std::size_t threads, cpu_priority priority, thread_setup const* setup)
+        : allowed(threads), inner(static_cast<int>(threads), 0, of(priority)), observer(inner, setup) {}
+
+    share allowed; // before oneTBB makes the arena
     tbb::task_arena inner;
-    unpinning observer;
+    reception observer;
 };
 
 cpu_pool::cpu_pool(std::size_t threads, cpu_priority priority, thread_setup const* setup) : threads_(threads) {
@@ -136,8 +157,10 @@ void cpu_pool::submit(ready& r) noexcept {
     {
         std::lock_guard const guard(mutex_);
         refused = stopping_;
-        if (!refused)
+        if (!refused) {
+            jobs_of_all.fetch_add(2);
             pending_ += 2; // the job, and this call: the job may be over, and the runtime at its end, before enqueue() returns
+        }
     }
     if (refused) {
         refuse(r, "the CPU pool is shut down");
@@ -157,7 +180,49 @@ void cpu_pool::submit(ready& r) noexcept {
     leave();
 }
 
+std::size_t cpu_pool::idle_threads() noexcept {
+    std::size_t const threads = threads_of_all.load();
+    return threads == 0 || jobs_of_all.load() != 0 || others_need("libtbb.so") ? 0 : threads;
+}
+
+void cpu_pool::call_roll() noexcept {
+    struct roll {
+        std::atomic<std::size_t> missing;
+        std::chrono::steady_clock::time_point const end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+    };
+    try {
+        auto const all = std::make_shared<roll>(threads_);
+        for (std::size_t i = 0; i < threads_; ++i) {
+            {
+                std::lock_guard const guard(mutex_);
+                if (stopping_)
+                    return;
+                jobs_of_all.fetch_add(1);
+                ++pending_;
+            }
+            begin_hand_over(all.get());
+            try {
+                arena_->inner.enqueue([this, all] {
+                    accept_hand_over(all.get());
+                    all->missing.fetch_sub(1);
+                    while (all->missing.load() != 0 && std::chrono::steady_clock::now() < all->end)
+                        std::this_thread::yield(); // or one thread would answer for several
+                    leave();
+                });
+            } catch (...) {
+                leave();
+                throw;
+            }
+        }
+    } catch (...) {
+        // No memory: some stay unknown.
+    }
+}
+
+void cpu_pool::forget_threads() noexcept { threads_of_all.store(0); }
+
 void cpu_pool::leave() noexcept {
+    jobs_of_all.fetch_sub(1);
     std::lock_guard const guard(mutex_);
     if (--pending_ == 0)
         all_done_.notify_all(); // under the lock: once it is released, the pool may be gone

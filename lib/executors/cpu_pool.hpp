@@ -29,6 +29,13 @@ public:
     void submit(ready& r) noexcept override;
 
     [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
+    /// oneTBB's threads that have come by in any pool of the process, while none of them runs anything. None as long as a pool has jobs, or somebody
+    /// else in the process uses oneTBB, who may have work for them.
+    [[nodiscard]] static std::size_t idle_threads() noexcept;
+    /// Has as many of them come by as the pool may have: oneTBB starts some in advance. Returns at once.
+    void call_roll() noexcept;
+    /// In the child of a fork(): they did not come along.
+    static void forget_threads() noexcept;
     void read_metrics(runtime_metrics& m);
 
 private:

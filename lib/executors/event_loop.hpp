@@ -43,6 +43,7 @@ public:
     /// As thread_pool's. Any thread.
     void read_metrics(runtime_metrics& m) noexcept;
     [[nodiscard]] bool at_rest() noexcept;
+    [[nodiscard]] std::uint64_t steps() const noexcept { return steps_.get(); }
 
     /// Any thread.
     void wake() noexcept {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/fork_guard.hpp"
 
+#include "executors/cpu_pool.hpp"
 #include "executors/creations.hpp"
 #include "executors/current_thread.hpp"
 #include "inspect/inspector.hpp"
+#include "platform/resting_thread.hpp"
 #include "platform/stack_trace.hpp"
 
 #include <aya/detail/frame_memory.hpp>
@@ -35,6 +37,8 @@ void in_child() noexcept {
     generation.fetch_add(1);
     forget_listeners();
     forget_noting();
+    cpu_pool::forget_threads();
+    resting_thread::forget_all();
     leave_thread(); // a worker that forked is no worker there, and may make a runtime
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C in run(): the signal handler only writes to a descriptor; a thread that waits there cancels the main task.
+#include "platform/resting_thread.hpp"
+
 #include <aya/run.hpp>
 
 #include <atomic>
@@ -34,10 +36,16 @@ void on_interrupt(int) {
 struct interrupt_guard::watch {
     explicit watch(handle_base const& main) : task(state_reference::share(*handle_access::checked(main))) {}
 
+    static std::uint64_t next_signals() noexcept {
+        resting_thread const asleep;
+        std::uint64_t count = 0;
+        return ::read(signal_descriptor.load(), &count, sizeof count) == sizeof count ? count : 0;
+    }
+
     void run() {
         for (;;) {
-            std::uint64_t count = 0;
-            if (::read(signal_descriptor.load(), &count, sizeof count) != sizeof count)
+            std::uint64_t const count = next_signals();
+            if (count == 0)
                 continue; // interrupted by another signal
             if (stop.load()) {
                 late = late || count > 1;

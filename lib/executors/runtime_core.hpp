@@ -96,10 +96,17 @@ public:
     void report_overdue_steps();
     [[nodiscard]] std::chrono::nanoseconds slow_callback_duration() const noexcept { return options_.slow_callback_duration; }
     [[nodiscard]] std::string const& name() const noexcept { return options_.name; }
-    /// Tasks wait, a thread waits for one of them, and nothing in the runtime can go on.
-    [[nodiscard]] bool stuck() noexcept;
-    /// Of a stuck runtime: whether the process has threads besides its workers, those that wait for its tasks, and the inspector's.
+    /// Nothing in the runtime runs, is ready, is timed, or is under way on another thread.
+    [[nodiscard]] bool at_rest() noexcept;
+    /// A thread waits for one of its tasks.
+    [[nodiscard]] bool is_waited_for() const noexcept { return clock_.waiting.load() != 0; }
+    /// Of a runtime at rest, asked on the inspector's thread: whether the process has threads besides its workers, those that wait for its tasks, and
+    /// the library's own that are idle.
     [[nodiscard]] bool others_live() const;
+    /// Before that, so that threads of the CPU pool are known. Those will run for a moment.
+    void call_roll() noexcept;
+    /// How many steps it has taken: while that does not change, neither do its tasks.
+    [[nodiscard]] std::uint64_t steps() const noexcept;
     [[nodiscard]] runtime_metrics read_metrics() const;
 
     void start_trace(std::size_t events);
@@ -133,6 +140,7 @@ private:
 
     void start_inspection();
     void report_tasks_alive() noexcept;
+    [[nodiscard]] std::size_t resting_threads() const noexcept;
     [[nodiscard]] bool measure_delay(ready& r) noexcept;
     void write_trace_file() noexcept;
     [[nodiscard]] bool takes_tasks() const noexcept;

@@ -49,6 +49,8 @@ public:
     void read_metrics(runtime_metrics& m) noexcept;
     /// Nothing runs, nothing is ready, and no timer is armed: only somebody outside can go on.
     [[nodiscard]] bool at_rest() noexcept;
+    /// Any thread.
+    [[nodiscard]] std::uint64_t steps() const noexcept;
     /// Workers that have a thread. Any thread.
     [[nodiscard]] std::size_t running_workers() const noexcept;
 

@@ -27,6 +27,13 @@ bool thread_pool::at_rest() noexcept {
     return idle_.while_all_sleep([this] { return clock_.outside.load() == 0 && next_deadline() == time_point::max() && injected_.empty(); });
 }
 
+std::uint64_t thread_pool::steps() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const& w : workers_)
+        all += w->steps.get();
+    return all;
+}
+
 std::size_t thread_pool::running_workers() const noexcept {
     // Relaxed: asked when all are at rest.
     return static_cast<std::size_t>(

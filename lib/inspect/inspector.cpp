@@ -7,6 +7,7 @@
 #include "inspect/capture.hpp"
 #include "inspect/inspection_socket.hpp"
 #include "inspect/json.hpp"
+#include "platform/resting_thread.hpp"
 
 #include <aya/detail/spin_lock.hpp>
 
@@ -131,6 +132,16 @@ void inspector::forget_signal() noexcept {
         relax(round);
 }
 
+namespace {
+
+template <std::size_t Count>
+int sleep(struct pollfd (&for_any)[Count], int milliseconds) noexcept {
+    resting_thread const asleep;
+    return ::poll(for_any, Count, milliseconds);
+}
+
+} // namespace
+
 void inspector::run() noexcept {
     ::pthread_setname_np(::pthread_self(), "aya-inspect");
     // Twice as often as needed, so that a slow step is seen before it has taken half as long again.
@@ -138,7 +149,7 @@ void inspector::run() noexcept {
     int const period = what_.watch_steps ? static_cast<int>(std::clamp<std::int64_t>(half.count(), 1, 1000)) : -1;
     while (!stopping_.load()) {
         struct pollfd both[2] = {{wake_, POLLIN, 0}, {socket_ == nullptr ? -1 : socket_->descriptor(), POLLIN, 0}};
-        int const events = ::poll(both, 2, period);
+        int const events = sleep(both, period);
         if (stopping_.load())
             return;
         try {
@@ -167,11 +178,6 @@ std::string json_of(std::string const& name, std::string const& tree) {
     return fmt::format("{},{}\n", out.take(), tree.substr(1));
 }
 
-// Whether another thread than a worker may end the wait. A lock is held by a task, mostly.
-bool may_be_ended_elsewhere(task_info const& t) {
-    return t.phase == task_phase::future || (t.awaits.empty() && !t.waits_for.starts_with("mutex::lock"));
-}
-
 } // namespace
 
 std::string inspector::answer(std::string_view request) const {
@@ -186,24 +192,54 @@ std::string inspector::answer(std::string_view request) const {
 
 void inspector::look() {
     core_.report_overdue_steps();
-    bool const stuck = core_.stuck();
-    bool const twice = std::exchange(was_stuck_, stuck) && stuck;
-    if (twice && !deadlock_reported_)
-        report_deadlock();
+    bool const at_rest = core_.at_rest();
+    if (std::exchange(was_at_rest_, at_rest) && at_rest && !deadlock_reported_)
+        look_for_deadlock();
 }
 
-// Once for a runtime: what it is in, it stays in, unless it was none.
-void inspector::report_deadlock() {
+// Futures, events, queues and the like are for any thread; a lock is held by a task, mostly.
+inspector::helper inspector::helper_of(task_tree const& tree) {
+    helper most = tree.tasks.empty() ? helper::world : helper::task;
+    for (task_info const& t : tree.tasks) {
+        helper needed = helper::task;
+        if (t.phase == task_phase::future)
+            needed = helper::any_thread;
+        else if (t.phase != task_phase::waiting || t.from_outside)
+            needed = helper::world;
+        else if (t.awaits.empty())
+            needed = t.waits_for.starts_with("mutex::lock") ? helper::task_or_lock_holder : helper::any_thread;
+        most = std::min(most, needed);
+    }
+    return most;
+}
+
+// Whether there may be one, while all workers sleep.
+bool inspector::has(helper h) const {
+    switch (h) {
+    case helper::world: return true;
+    case helper::any_thread: return !core_.is_waited_for() || core_.others_live();
+    case helper::task_or_lock_holder: return !core_.is_waited_for(); // what the host does instead may be what it holds the lock for
+    case helper::task: break;
+    }
+    return false;
+}
+
+// Once for a runtime: what it is in, it stays in.
+void inspector::look_for_deadlock() {
+    constexpr unsigned often_enough = 32; // steps on executors are counted nowhere
+    if (std::uint64_t const steps = core_.steps(); steps != steps_then_ || ++looks_since_ == often_enough) {
+        helper_ = helper_of(capture(core_.tasks()));
+        if (steps != steps_then_ && helper_ == helper::any_thread && core_.is_waited_for() && core_.others_live())
+            core_.call_roll(); // for the next look
+        steps_then_ = steps;
+        looks_since_ = 0;
+    }
+    if (has(helper_))
+        return;
+    // All at once now: tasks, then threads, and nothing has moved meanwhile.
     task_tree const tree = capture(core_.tasks());
-    bool const waiting = std::all_of(tree.tasks.begin(), tree.tasks.end(), [](task_info const& t) {
-        return t.phase == task_phase::future || (t.phase == task_phase::waiting && !t.from_outside);
-    });
-    if (tree.tasks.empty() || !waiting)
-        return;
-    // Futures, events, queues and the like are for any thread.
-    if (std::any_of(tree.tasks.begin(), tree.tasks.end(), may_be_ended_elsewhere) && core_.others_live())
-        return;
-    if (!core_.stuck())
+    helper_ = helper_of(tree);
+    if (has(helper_) || !core_.at_rest() || core_.steps() != steps_then_)
         return;
     deadlock_reported_ = true;
     std::string const who = tree.tasks.size() == 1 ? "All tasks are asleep: 1 waits"
@@ -243,19 +279,31 @@ void runtime_core::start_inspection() {
     }
 }
 
-bool runtime_core::stuck() noexcept {
-    if (clock_.waiting.load() == 0) // no thread waits for a task: the host does something
-        return false;
-    return pool_ != nullptr ? pool_->at_rest() : loop_->at_rest();
+bool runtime_core::at_rest() noexcept { return pool_ != nullptr ? pool_->at_rest() : loop_->at_rest(); }
+
+std::uint64_t runtime_core::steps() const noexcept { return pool_ != nullptr ? pool_->steps() : loop_->steps(); }
+
+// The inspector, the workers and those that wait; pools' idle threads, and other watchdogs.
+std::size_t runtime_core::resting_threads() const noexcept {
+    blocking_pool* const blocking = blocking_published_.load();
+    return 1 + (pool_ != nullptr ? pool_->running_workers() : 0) + clock_.waiting.load() + (blocking != nullptr ? blocking->idle_threads() : 0) +
+           cpu_pool::idle_threads() + resting_thread::count();
 }
 
+void runtime_core::call_roll() noexcept {
+    if (cpu_pool* const cpu = cpu_published_.load())
+        cpu->call_roll();
+}
+
+// Another thread is counted as long as it lives, and only one that does something starts another one. An idle one that is given work, or ends, between
+// the first count and the last changes it.
 bool runtime_core::others_live() const {
-    std::size_t const mine = (pool_ != nullptr ? pool_->running_workers() : 0) + clock_.waiting.load() + 1;
+    std::size_t const resting = resting_threads();
     std::error_code error;
     std::size_t all = 0;
     for (std::filesystem::directory_iterator i("/proc/self/task", error), end; !error && i != end; i.increment(error))
         ++all;
-    return error || all != mine;
+    return error || all != resting || resting_threads() != resting;
 }
 
 void runtime_core::report_tasks_alive() noexcept {

@@ -2,6 +2,8 @@
 // A thread that looks after a runtime from outside: for slow steps and deadlocks in debug mode, and for those who ask for the task tree.
 #pragma once
 
+#include <aya/task_tree.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,7 +38,7 @@ public:
 private:
     void run() noexcept;
     void look();
-    void report_deadlock();
+    void look_for_deadlock();
     [[nodiscard]] std::string answer(std::string_view request) const;
     void listen_to_signal();
     void forget_signal() noexcept;
@@ -46,8 +48,15 @@ private:
     std::unique_ptr<inspection_socket> socket_;
     int wake_ = -1; // raised by the destructor, and by the signal's handler
     std::atomic<std::uint64_t>* place_ = nullptr; // where the handler finds it
-    bool was_stuck_ = false;
+    bool was_at_rest_ = false;
     bool deadlock_reported_ = false;
+    // Who could end what all tasks wait for.
+    enum class helper : std::uint8_t { world, any_thread, task_or_lock_holder, task };
+    [[nodiscard]] static helper helper_of(task_tree const& tree);
+    [[nodiscard]] bool has(helper h) const;
+    helper helper_ = helper::world; // when it was looked at last
+    std::uint64_t steps_then_ = 0;
+    unsigned looks_since_ = 0;
     std::atomic<bool> stopping_{false};
     std::thread thread_;
 };

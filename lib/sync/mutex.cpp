@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aya/sync/mutex.hpp>
 
+#include <aya/detail/scheduler.hpp>
+
 #include <mutex>
 
 namespace aya::inline v1 {
 
-bool mutex::try_lock() noexcept {
+bool mutex::take_for_task() noexcept {
     std::lock_guard const hold(mutex_);
     // A locked mutex stays locked while it is handed over, so a newcomer cannot overtake.
-    return !std::exchange(locked_, true);
+    bool const free = holder_ == holder::nobody;
+    if (free)
+        holder_ = holder::task;
+    return free;
+}
+
+bool mutex::try_lock() noexcept {
+    if (detail::this_thread() != nullptr)
+        return take_for_task();
+    std::lock_guard const hold(mutex_);
+    bool const free = holder_ == holder::nobody;
+    if (free)
+        holder_ = holder::foreign_thread;
+    return free;
 }
 
 void mutex::unlock() {
     detail::waiter* next = nullptr;
     {
         std::lock_guard const hold(mutex_);
-        if (!locked_)
+        if (holder_ == holder::nobody)
             detail::throw_invalid_state("aya::mutex::unlock: the mutex is not locked");
         if (handed_over_.load())
             detail::throw_invalid_state("aya::mutex::unlock: the mutex was handed to a task that has not run since");
@@ -37,33 +52,35 @@ void mutex::pass_on() noexcept {
 
 detail::waiter* mutex::take_next() noexcept {
     detail::waiter* const next = waiters_.take_first();
-    locked_ = next != nullptr;
-    handed_over_.store(locked_);
+    holder_ = next != nullptr ? holder::task : holder::nobody;
+    handed_over_.store(next != nullptr);
     return next;
 }
 
 bool mutex::give_or_queue(detail::waiter& w) noexcept {
     std::lock_guard const hold(mutex_);
-    if (locked_) {
+    if (holder_ != holder::nobody) {
         waiters_.adopt(w);
         return false;
     }
-    locked_ = true;
+    holder_ = holder::task;
     handed_over_.store(true);
     return true;
 }
 
 bool mutex::locked() const noexcept {
     std::lock_guard const hold(mutex_);
-    return locked_;
+    return holder_ != holder::nobody;
 }
 
 bool mutex::lock_awaiter::suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept {
     mutex_->mutex_.lock();
-    if (!std::exchange(mutex_->locked_, true)) {
+    if (mutex_->holder_ == holder::nobody) {
+        mutex_->holder_ = holder::task;
         mutex_->mutex_.unlock();
         return false;
     }
+    behind_foreign_thread_ = mutex_->holder_ == holder::foreign_thread;
     suspend_on(mutex_->waiters_, task, h);
     return true;
 }

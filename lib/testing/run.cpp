@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "platform/resting_thread.hpp"
 #include "testing/leaks.hpp"
 
 #include <aya/errors.hpp>
@@ -83,9 +84,12 @@ private:
     void watch() {
         constexpr int grace = 100; // looks, ten a second
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return begun_ || over_; });
-        if (changed_.wait_for(lock, limit_, [&] { return over_; }))
-            return;
+        {
+            resting_thread const asleep;
+            changed_.wait(lock, [&] { return begun_ || over_; });
+            if (changed_.wait_for(lock, limit_, [&] { return over_; }))
+                return;
+        }
         for (int look = 0; look < grace; ++look) {
             if (runtime_ != nullptr) { // the lock keeps it there
                 if (tree_.empty())

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstdint>
 #include <source_location>
 #include <utility>
 
@@ -67,6 +68,9 @@ public:
 private:
     friend class condition_variable;
 
+    enum class holder : std::uint8_t { nobody, task, foreign_thread };
+
+    [[nodiscard]] bool take_for_task() noexcept;
     /// Hands the mutex to the longest waiter, or frees it.
     void pass_on() noexcept;
     [[nodiscard]] detail::waiter* take_next() noexcept; // with the lock held
@@ -79,7 +83,7 @@ private:
     }
 
     mutable detail::spin_lock mutex_;
-    bool locked_ = false;
+    holder holder_ = holder::nobody;
     std::atomic<bool> handed_over_{false}; // set under the lock
     detail::wait_list waiters_{mutex_};
 };
@@ -92,7 +96,7 @@ public:
 
     bool await_ready() {
         begin_await();
-        return mutex_->try_lock();
+        return mutex_->take_for_task();
     }
     template <detail::task_promise Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, std::source_location where = std::source_location::current()) {
@@ -105,13 +109,17 @@ public:
         return guard(*mutex_);
     }
 
-    void describe(detail::wait_description& d) const noexcept override { d.inside("mutex::lock", mutex_); }
+    void describe(detail::wait_description& d) const noexcept override {
+        d.inside("mutex::lock", mutex_);
+        d.from_outside = behind_foreign_thread_;
+    }
 
 private:
     bool suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept;
     void finish();
 
     mutex* mutex_;
+    bool behind_foreign_thread_ = false; // it held the mutex when the wait began
 };
 
 inline mutex::lock_awaiter mutex::lock() noexcept { return lock_awaiter(*this); }
