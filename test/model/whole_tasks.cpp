@@ -47,6 +47,31 @@ public:
         return handle;
     }
 
+    /// Workers stay for a task that admit() will start.
+    void expect_one() { ++alive_; }
+    /// runtime_core::start(), from a thread of no runtime: `t` is registered first, and cancelled then if it is `refused()`.
+    template <class T, class F>
+    task_handle<T> admit(task<T> t, F refused) {
+        auto handle = prepare(*this, std::move(t), {});
+        task_state& state = *handle_access::state(handle);
+        static_cast<void>(state.add_completion(ends_.emplace_back(*this)));
+        places_[&state] = 0;
+        if (refused())
+            handle.cancel();
+        schedule(state);
+        return handle;
+    }
+    /// runtime_core::drain(), when memory is short: until no task is left.
+    void cancel_all() {
+        while (state_reference const t = tasks_.next_to_cancel()) {
+            if (t->cancelling() == 0)
+                t->cancel({});
+            else
+                while (!t->done())
+                    model::world->relax();
+        }
+    }
+
     /// The body of a worker's thread.
     void work(std::size_t which) {
         worker& me = *workers_[which];
@@ -500,6 +525,39 @@ check group_cancelled(explorer& e) {
     };
 }
 
+// --- the end of a runtime, while a task comes in -------------------------------------------------------------------------------------------
+
+check shutdown(explorer& e) {
+    struct ending {
+        machine pool{1};
+        std::atomic<bool> closing{false};
+        var<int> steps{0};
+        aya::task_handle<void> late;
+    };
+    auto const s = std::make_shared<ending>();
+    s->pool.expect_one();
+    spawn_workers(e, s, 1);
+    e.spawn([s, &e] {
+        auto const body = [](ending* of) -> aya::task<> {
+            of->steps.set(1);
+            co_return;
+        };
+        s->late = s->pool.admit(body(s.get()), [&] { return !e.planted("start.no-look-at-the-end") && s->closing.load(); });
+    });
+    e.spawn([s, &e] {
+        if (e.planted("end.cancels-before-it-closes"))
+            s->pool.cancel_all();
+        s->closing.store(true);
+        if (!e.planted("end.cancels-before-it-closes"))
+            s->pool.cancel_all();
+        static_cast<void>(s->steps.get()); // a race unless what came in has run before, or never does
+    });
+    return [s] {
+        require(s->late.done(), "a task has not ended");
+        s->pool.require_empty();
+    };
+}
+
 // --- gathers -----------------------------------------------------------------------------------------------------------------------------------
 
 struct gathering {
@@ -681,6 +739,8 @@ std::vector<model::scenario> const scenarios = {
     {"group: a child fails", group_fails, {{"spin lock's unlock relaxed", "spin_lock::unlock(", "store"}}, bounds},
     {"group: cancelled", group_cancelled,
      {{"spin lock's unlock relaxed", "spin_lock::unlock(", "store"}}, bounds},
+    {"shutdown: a task comes in", shutdown,
+     {{"start.no-look-at-the-end"}, {"end.cancels-before-it-closes"}, {"registry unlocked early", "spin_lock::unlock(", "store"}}, bounds},
     {"gather of handles", gather_handles, {{"count relaxed", "fan_in::count_end(", "fetch_sub"}}, {1, 1, 50'000, 10'000}},
     {"gather of handles, cancelled", gather_handles_cancelled,
      {{"count split", "fan_in::count_end(", "fetch_sub", change::split},
