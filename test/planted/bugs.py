@@ -78,7 +78,8 @@ BUGS = [
      "if (job.stage_.compare_exchange_strong(expected, stage::running)) {",
      "if (job.stage_.compare_exchange_strong(expected, stage::running) || planted(25)) {"),
     ("such a request is asked for again only of the task that waited for the target", "lib/task/cancel_walk.cpp",
-     "if (!waiting || request(*waiting, false) || path_.empty())", "if (!waiting || request(*waiting, false) || path_.empty() || planted(26))"),
+     "        if (path_.empty()) {\n            too_late_ = true;",
+     "        if (planted(26) && !path_.empty())\n            return;\n        if (path_.empty()) {\n            too_late_ = true;"),
 ]
 
 # Put before each of these files.
