@@ -128,6 +128,33 @@ private:
     };
 };
 
+template <class Range>
+concept joinable_range = requires(Range& r) {
+    r.begin();
+    r.end();
+    requires joinable<decltype(*r.begin())>;
+};
+
+// Moves the elements of a temporary, copies those of an lvalue.
+template <class Range>
+auto to_vector(Range&& range) {
+    using part = std::remove_cvref_t<decltype(*range.begin())>;
+    if constexpr (std::is_same_v<Range, std::vector<part>>) {
+        return std::move(range);
+    } else {
+        std::vector<part> parts;
+        for (auto&& p : range) {
+            if constexpr (std::is_lvalue_reference_v<Range>)
+                parts.push_back(p);
+            else
+                parts.push_back(std::move(p));
+        }
+        return parts;
+    }
+}
+template <class Range>
+using part_of = std::remove_cvref_t<decltype(*std::declval<Range&>().begin())>;
+
 /// What a container of results holds for a task<T>.
 template <bool Outcomes, class T>
 using gathered_element = std::conditional_t<Outcomes, outcome<T>, typename stored_result<T>::type>;
@@ -141,7 +168,8 @@ class [[nodiscard]] gather_range_operation final : public gather_base {
 public:
     using operation_result = std::conditional_t<is_void, void, std::vector<element>>;
 
-    explicit gather_range_operation(std::vector<Part>&& parts) : parts_(std::move(parts)) {}
+    template <class Range>
+    gather_range_operation(std::in_place_t, Range&& range) : parts_(to_vector(std::forward<Range>(range))) {}
     gather_range_operation(gather_range_operation&&) = default;
     ~gather_range_operation() { this->leave(count_, shape); }
 
@@ -215,31 +243,6 @@ inline constexpr bool starts_nothing<gather_operation<Outcomes, Parts...>> = (is
 template <bool Outcomes, class Part>
 inline constexpr bool starts_nothing<gather_range_operation<Outcomes, Part>> = is_handle<Part>;
 
-template <class Range>
-concept joinable_range = requires(Range& r) {
-    r.begin();
-    r.end();
-    requires joinable<decltype(*r.begin())>;
-};
-
-// Moves the elements of a temporary, copies those of an lvalue.
-template <class Range>
-auto to_vector(Range&& range) {
-    using part = std::remove_cvref_t<decltype(*range.begin())>;
-    if constexpr (std::is_same_v<Range, std::vector<part>>) {
-        return std::move(range);
-    } else {
-        std::vector<part> parts;
-        for (auto&& p : range) {
-            if constexpr (std::is_lvalue_reference_v<Range>)
-                parts.push_back(p);
-            else
-                parts.push_back(std::move(p));
-        }
-        return parts;
-    }
-}
-
 } // namespace detail
 
 /// Runs tasks concurrently and waits for all: `auto [a, b] = co_await gather(f(), g());`. Results come in argument order, void as
@@ -261,13 +264,11 @@ auto gather(return_exceptions_t, Parts&&... parts) {
 /// The same over a container: gives a vector of results, or nothing for tasks of void.
 template <detail::joinable_range Range>
 auto gather(Range&& range) {
-    auto parts = detail::to_vector(std::forward<Range>(range));
-    return detail::gather_range_operation<false, typename decltype(parts)::value_type>(std::move(parts));
+    return detail::gather_range_operation<false, detail::part_of<Range>>(std::in_place, std::forward<Range>(range));
 }
 template <detail::joinable_range Range>
 auto gather(return_exceptions_t, Range&& range) {
-    auto parts = detail::to_vector(std::forward<Range>(range));
-    return detail::gather_range_operation<true, typename decltype(parts)::value_type>(std::move(parts));
+    return detail::gather_range_operation<true, detail::part_of<Range>>(std::in_place, std::forward<Range>(range));
 }
 
 } // namespace aya::inline v1

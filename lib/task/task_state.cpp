@@ -10,6 +10,8 @@
 #include "task/snapshot.hpp"
 
 #include <aya/detail/balance.hpp>
+#include <aya/detail/fork.hpp>
+#include <aya/detail/promise.hpp>
 #include <aya/detail/scheduler.hpp>
 #include <aya/detail/spin_lock.hpp>
 #include <aya/errors.hpp>
@@ -316,10 +318,32 @@ bool task_state::join_from(task_state& waiter, completion& c, suspension& s,
 void run_step(thread_context& here, task_pointer task, std::coroutine_handle<> h) noexcept {
     here.current = task;
     h.resume();
-    // In trampoline builds each coroutine leaves its successor here. The task may be gone by now.
-    while (here.transfer)
-        std::exchange(here.transfer, nullptr).resume();
+    // From here on the task may be gone.
+    for (;;) {
+        if (here.ended) {
+            task_pointer const ended = std::exchange(here.ended, {});
+            if (!ended.is_child()) {
+                ended->finish(ending::returned);
+                break;
+            }
+            fork_node::child_done(ended.as_child(), here).resume();
+        } else if (here.transfer) { // in trampoline builds each coroutine leaves its successor here
+            std::exchange(here.transfer, nullptr).resume();
+        } else {
+            break;
+        }
+    }
     here.current = {};
+}
+
+std::coroutine_handle<> final_awaiter::end_failed(std::coroutine_handle<> self, promise_base& p) noexcept {
+    if (p.task.is_child())
+        return fork_node::child_failed(p.task.as_child(), self, p.error);
+    task_state& t = *p.task;
+    ending const how = t.note_error(std::move(p.error));
+    self.destroy();
+    t.finish(how);
+    return std::noop_coroutine();
 }
 
 void task_state::run_again(ready& r) noexcept {
@@ -355,6 +379,7 @@ bool task_state::start_eagerly() noexcept {
         return false;
     // The creator's step goes on afterwards, on this thread: nobody else resumes a running task.
     task_pointer const creator = context->current;
+    task_pointer const ended = std::exchange(context->ended, {});
     std::coroutine_handle<> const transfer = std::exchange(context->transfer, nullptr);
     ++context->eager_depth;
     run = home().is_elsewhere() ? &run_again_elsewhere : &run_again;
@@ -362,6 +387,7 @@ bool task_state::start_eagerly() noexcept {
     --context->eager_depth;
     context->current = creator;
     context->transfer = transfer;
+    context->ended = ended;
     return true;
 }
 

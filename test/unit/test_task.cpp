@@ -7,7 +7,9 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
+#include <utility>
 
 using test::everywhere;
 
@@ -153,5 +155,54 @@ TEST_CASE("task: an exception of the result's move constructor is the task's exc
         };
         bool const threw = co_await test::throws<std::runtime_error>(aya::create_task(make));
         CHECK(threw);
+    });
+}
+
+namespace {
+
+// Looks around when it goes: who runs then, and whether a task that it starts there runs to its end.
+struct last_words {
+    last_words(std::string& n, int& s) : name(&n), started(&s) {}
+    last_words(last_words&& other) noexcept : name(std::exchange(other.name, nullptr)), started(other.started) {}
+    ~last_words() {
+        if (name == nullptr)
+            return;
+        *name = aya::current_task().name();
+        auto count = [](int* begun) -> aya::task<> {
+            ++*begun;
+            co_return;
+        };
+        aya::create_task({.eager_start = true}, count, started);
+    }
+    std::string* name;
+    int* started;
+};
+
+aya::task<int> speak(last_words, int result, char const* name = nullptr) {
+    if (name != nullptr)
+        aya::current_task().set_name(name);
+    co_return result;
+}
+
+} // namespace
+
+TEST_CASE("task: a coroutine's parameters go before its task ends, and it is still the current task") {
+    everywhere([]() -> aya::task<> {
+        std::string spoken;
+        int started = 0;
+        aya::task_handle<int> const h = aya::create_task(speak(last_words(spoken, started), 7), {.name = "speaker"});
+        CHECK(co_await h == 7);
+        CHECK(spoken == "speaker");
+        CHECK(started == 1);
+
+        // Children of a gather: those that nobody knows until then too.
+        std::string first, second;
+        auto const [a, b] = co_await aya::gather(speak(last_words(first, started), 1, "named"), speak(last_words(second, started), 2));
+        CHECK(a * 10 + b == 12);
+        CHECK(first == "named");
+        CHECK(!second.empty());
+        CHECK(second != first);
+        CHECK(second != aya::current_task().name());
+        CHECK(started == 3);
     });
 }

@@ -2,7 +2,7 @@
 // How a gather of tasks runs on a thread pool: its children are no tasks of their own until they need to be.
 //
 // The worker that awaits the gather starts the first child at once, and leaves "the rest" in its deque, where a thief may take it. A child
-// that ends goes on with the next one if the rest is still there, and the last one with the parent: all by symmetric transfer. A row of
+// that ends goes on with the next one if the rest is still there, and the last one with the parent, by way of run_step(). A row of
 // children that run one after the other like that is a line; while nobody steals and nobody suspends, one line has them all, and no atomic
 // counts them. After Blumofe and Leiserson's work stealing (1999), with the node of the gather in place of the parent as the
 // thing that is stolen. lib/README.md has the rules of cancellation.
@@ -68,9 +68,8 @@ public:
     [[nodiscard]] std::coroutine_handle<> start(thread_context& here, std::coroutine_handle<> continuation);
     /// The same after create_slowly().
     [[nodiscard]] std::coroutine_handle<> start_slowly(thread_context& here, std::coroutine_handle<> continuation) noexcept;
-    /// A child's frame is gone; gives what runs next, which may be nothing. It asks which thread it is on, so no coroutine may have it inlined:
-    /// its only caller is not.
-    [[nodiscard]] static std::coroutine_handle<> child_done(forked_child& c) noexcept;
+    /// A child has its result, and its frame is gone; gives what runs next, which may be nothing.
+    [[nodiscard]] static std::coroutine_handle<> child_done(forked_child& c, thread_context& here) noexcept;
     /// The same for a child that has thrown, whose frame is still there.
     [[nodiscard]] static std::coroutine_handle<> child_failed(forked_child& c, std::coroutine_handle<> done, std::exception_ptr& error) noexcept;
 
@@ -239,8 +238,7 @@ template <bool First>
     return run_next<true>(here, *here.forks, *next_);
 }
 
-[[gnu::always_inline]] inline std::coroutine_handle<> fork_node::child_done(forked_child& c) noexcept {
-    thread_context& here = *current_thread;
+[[gnu::always_inline]] inline std::coroutine_handle<> fork_node::child_done(forked_child& c, thread_context& here) noexcept {
     fork_node& n = *c.node;
     if (c.state != nullptr) [[unlikely]]
         return child_done_slowly(c, here);

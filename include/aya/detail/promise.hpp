@@ -85,20 +85,24 @@ std::coroutine_handle<Promise> handle_of(Promise& p, [[maybe_unused]] std::sourc
 template <class T>
 struct promise;
 
-/// Goes on with the awaiting coroutine, or hands the outermost coroutine's result to the task and ends it.
+/// What a coroutine does at its end. One that is awaited suspends there, and the awaiting one goes on. The outermost one of a task has left its
+/// result to the task, if it has one, and simply ends: run_step() sees to the task once the frame is gone. If it has failed it suspends, so that
+/// its frame can go before anybody hears of it.
 struct final_awaiter {
-    bool await_ready() const noexcept { return false; }
+    bool task_has_result;
+
+    bool await_ready() const noexcept { return task_has_result; }
     template <class T>
     transfer_result await_suspend(std::coroutine_handle<promise<T>> self) const noexcept {
-        promise<T>& p = self.promise();
+        promise_base& p = self.promise();
         if (p.continuation) [[likely]]
             return transfer(p.continuation);
-        if (p.task.is_child())
-            return transfer(static_cast<typed_child<T>&>(p.task.as_child()).end(self));
-        static_cast<typed_state<T>&>(*p.task).end(self);
-        return transfer_nowhere();
+        return transfer(end_failed(self, p));
     }
     void await_resume() const noexcept {}
+
+private:
+    static std::coroutine_handle<> end_failed(std::coroutine_handle<> self, promise_base& p) noexcept; // lib/task/task_state.cpp
 };
 
 template <class T>
@@ -125,7 +129,10 @@ struct promise_result<void> : promise_base {
 template <class T>
 struct promise final : promise_result<T> {
     aya::task<T> get_return_object(std::source_location here = std::source_location::current()); // in task.hpp
-    final_awaiter final_suspend() const noexcept { return {}; }
+    final_awaiter final_suspend() noexcept { return {!this->continuation && hand_over()}; }
+
+private:
+    bool hand_over() noexcept;
 };
 
 /// Whether `error` holds a cancelled_error.
@@ -161,21 +168,10 @@ public:
             no_longer_current();
     }
 
-    /// Takes over the result of the finished coroutine, frees its frame and ends the task.
-    void end(std::coroutine_handle<promise<T>> frame) noexcept {
-        promise<T>& p = frame.promise();
-        ending how = ending::returned;
-        if (p.error) [[unlikely]] {
-            how = note_error(std::move(p.error));
-        } else if constexpr (!std::is_void_v<T>) {
-            try {
-                value_.emplace(p.value.take());
-            } catch (...) {
-                how = note_error(std::current_exception());
-            }
-        }
-        frame.destroy();
-        finish(how);
+    /// Takes over the result of the coroutine, which ends now. Throws what moving it throws.
+    void take_over(promise<T>& p) {
+        if constexpr (!std::is_void_v<T>)
+            value_.emplace(p.value.take());
     }
 
     /// The result of a done task; its exception is thrown. `decltype(auto)`: T const&, or T& when T is a reference.
@@ -216,28 +212,32 @@ template <class T>
 struct typed_child final : forked_child {
     using forked_child::forked_child;
 
-    /// Takes over the result of the finished coroutine, frees its frame, and gives what runs next. Not inlined, see fork_node::child_done().
-    [[gnu::noinline]] std::coroutine_handle<> end(std::coroutine_handle<promise<T>> done) noexcept {
-        promise<T>& p = done.promise();
-        if (p.error) [[unlikely]]
-            return fork_node::child_failed(*this, done, p.error);
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+    /// As typed_state<T>::take_over().
+    void take_over(promise<T>& p) {
+        if constexpr (!std::is_void_v<T>)
             value.emplace(p.value.take());
-        } else if constexpr (!std::is_void_v<T>) {
-            try {
-                value.emplace(p.value.take());
-            } catch (...) {
-                p.error = std::current_exception();
-            }
-            if (p.error) [[unlikely]]
-                return fork_node::child_failed(*this, done, p.error);
-        }
-        done.destroy();
-        return fork_node::child_done(*this);
     }
 
     [[no_unique_address]] slot<T> value;
 };
+
+/// The result goes to the task, which run_step() ends afterwards. False if there is none, but an error. Not inlined: it asks which thread it is on.
+template <class T>
+[[gnu::noinline]] bool promise<T>::hand_over() noexcept {
+    if (this->error) [[unlikely]]
+        return false;
+    try {
+        if (this->task.is_child())
+            static_cast<typed_child<T>&>(this->task.as_child()).take_over(*this);
+        else
+            static_cast<typed_state<T>&>(*this->task).take_over(*this);
+    } catch (...) {
+        this->error = std::current_exception();
+        return false;
+    }
+    current_thread->ended = this->task;
+    return true;
+}
 
 template <class Promise>
 concept task_promise = std::derived_from<Promise, promise_base>;

@@ -78,6 +78,7 @@ private:
 struct thread_context {
     scheduler* home = nullptr;
     task_pointer current;             // the task whose step runs, null between steps
+    task_pointer ended;               // the task whose outermost coroutine has just left its result there, and goes now
     std::coroutine_handle<> transfer; // what runs next in the current step, in trampoline builds
     std::uint32_t index = 0;          // of the worker in its pool
     fork_lane* forks = nullptr;       // of a worker of a thread pool: gathers fork here

@@ -205,6 +205,7 @@ protected:
 
 private:
     friend class cancel_walk;
+    friend struct final_awaiter;
     friend class fork_node;
     friend class promoted_child;
     friend class scheduler;
