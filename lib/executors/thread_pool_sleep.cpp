@@ -64,7 +64,10 @@ void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) 
         (void)w.sleep.park(deadline, driver);
         w.in_driver = false;
         driver->leave();
-    } // else another worker is looking, which takes a moment: try again
+    } else {
+        // Another worker is looking, and is awake: this one looks again in a moment, which is longer if that one has lost its CPU.
+        (void)w.sleep.park(std::min(deadline, time_point(std::chrono::steady_clock::now()) + worker::shortest_watch));
+    }
 }
 
 void thread_pool::attach(io_driver& driver) noexcept {

@@ -84,14 +84,32 @@ void append(header_lines& list, std::string const& line) {
 
 void append(header_lines& list, headers::field const& f) { append(list, f.second.empty() ? f.first + ";" : f.first + ": " + f.second); }
 
+/// Those of content that curl undoes.
+std::string const& encodings() {
+    static std::string const names = [] {
+        int const features = ::curl_version_info(CURLVERSION_NOW)->features;
+        std::string all;
+        auto const add = [&](int feature, char const* name) {
+            if ((features & feature) != 0)
+                all += (all.empty() ? "" : ", ") + std::string(name);
+        };
+        add(CURL_VERSION_LIBZ, "deflate, gzip");
+        add(CURL_VERSION_BROTLI, "br");
+        add(CURL_VERSION_ZSTD, "zstd");
+        return all;
+    }();
+    return names;
+}
+
 void append_common(header_lines& list, client_options const& o, headers const& own) {
     for (auto const& f : o.headers)
         if (!own.contains(f.first))
             append(list, f);
     if (!own.contains("User-Agent") && !o.headers.contains("User-Agent"))
         append(list, "User-Agent: aya/" + std::to_string(AYA_VERSION_MAJOR) + "." + std::to_string(AYA_VERSION_MINOR));
-    if (!own.contains("Expect") && !o.headers.contains("Expect"))
-        append(list, "Expect:"); // none: servers that do not know it would cost a second
+    // Curl would write this line itself, in twice the time.
+    if (!encodings().empty() && !own.contains("Accept-Encoding") && !o.headers.contains("Accept-Encoding"))
+        append(list, "Accept-Encoding: " + encodings());
 }
 
 } // namespace
@@ -107,6 +125,8 @@ header_lines lines_of(request const& r, client_options const& o) {
     for (auto const& f : r.headers())
         append(list, f);
     append_common(list, o, r.headers());
+    if (!r.headers().contains("Expect") && !o.headers.contains("Expect"))
+        append(list, "Expect:"); // none: servers that do not know it would cost a second
     if (!r.headers().contains("Content-Type") && !o.headers.contains("Content-Type")) // or else curl adds a form's
         append(list, r.content().type().empty() ? std::string("Content-Type:") : "Content-Type: " + r.content().type());
     return list;

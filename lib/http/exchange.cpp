@@ -72,7 +72,9 @@ task<std::shared_ptr<exchange>> exchange::begin(std::shared_ptr<connection_pool>
     timeouts const limits = r.timeout() ? *r.timeout() : o.timeout;
     semaphore::permit place = co_await take_place(*pool, limits, end, r.url());
 
-    auto t = std::make_shared<transfer>(*pool);
+    connection_set::seat seat = pool->choose_set();
+    connection_set& set = seat.set();
+    auto t = std::make_shared<transfer>(set);
     if (!r.headers().empty() || r.content().present() || r.method() == "POST" || r.method() == "PUT" || r.method() == "PATCH")
         t->lines = lines_of(r, o);
     t->content = r.content();
@@ -83,26 +85,42 @@ task<std::shared_ptr<exchange>> exchange::begin(std::shared_ptr<connection_pool>
     t->streaming = streaming;
     t->max_header_bytes = o.limits.max_header_bytes;
     t->max_content_bytes = o.limits.max_content_bytes;
-    auto made = std::make_shared<exchange>(pool, t, std::move(place));
-    pool->start(*t);
+    auto made = std::make_shared<exchange>(pool, t, std::move(place), std::move(seat));
+    set.start(*t);
     if (t->content.streamed())
         co_await made->give_content();
     co_return made;
 }
 
-exchange::exchange(std::shared_ptr<connection_pool> pool, std::shared_ptr<transfer> t, semaphore::permit place)
-    : pool_(std::move(pool)), transfer_(std::move(t)), place_(std::move(place)) {}
+exchange::exchange(std::shared_ptr<connection_pool> pool, std::shared_ptr<transfer> t, semaphore::permit place, connection_set::seat seat)
+    : pool_(std::move(pool)), transfer_(std::move(t)), place_(std::move(place)), seat_(std::move(seat)) {}
 
 void exchange::close() noexcept {
-    pool_->stop(*transfer_);
+    transfer_->set.stop(*transfer_);
+    give_place_up();
+}
+
+void exchange::give_place_up() noexcept {
+    seat_.leave(); // first: who gets the place looks for a seat
     place_ = semaphore::permit();
+}
+
+task<> exchange::until_over() {
+    transfer& t = *transfer_;
+    while (!t.over.load()) {
+        t.changed.clear(); // what comes from now on sets it
+        if (t.over.load())
+            co_return;
+        counted_wait const counted(*pool_, t);
+        co_await t.changed.wait();
+    }
 }
 
 template <class Reached>
 task<> exchange::until(Reached reached) {
     transfer& t = *transfer_;
     for (;;) {
-        bool const done = pool_->look([&] {
+        bool const done = transfer_->set.look([&] {
             t.changed.clear(); // what comes from now on sets it
             return t.stage == phase::over || reached(t);
         });
@@ -118,12 +136,12 @@ task<> exchange::give_content() {
     transfer& t = *transfer_;
     for (;;) {
         co_await until([](transfer const& u) { return u.to_send.size() < send_ahead; });
-        if (pool_->look([&] { return t.stage == phase::over; }))
+        if (transfer_->set.look([&] { return t.stage == phase::over; }))
             co_return; // an answer before the end of the question, or a failure
         std::optional<std::string> chunk = co_await t.content.chunks()->next();
         bool const last = !chunk;
         bool full = false;
-        pool_->change([&] {
+        transfer_->set.change([&] {
             try {
                 if (chunk)
                     t.to_send += *chunk;
@@ -134,7 +152,7 @@ task<> exchange::give_content() {
             t.all_given = last;
             if (t.sending_paused && (last || !t.to_send.empty())) {
                 t.sending_paused = false;
-                pool_->resume(t);
+                t.set.resume(t);
             }
         });
         if (full)
@@ -145,8 +163,8 @@ task<> exchange::give_content() {
 }
 
 task<response> exchange::whole() {
-    co_await until([](transfer const&) { return false; });
-    place_ = semaphore::permit();
+    co_await until_over();
+    give_place_up();
     transfer& t = *transfer_; // curl knows it no more
     if (t.result != CURLE_OK || t.exceeded != time_limit::none)
         throw_failure_of(t);
@@ -156,7 +174,7 @@ task<response> exchange::whole() {
 task<response_head> exchange::head() {
     co_await until([](transfer const& u) { return u.head_complete; });
     transfer& t = *transfer_;
-    bool const complete = pool_->look([&] { return t.head_complete; });
+    bool const complete = transfer_->set.look([&] { return t.head_complete; });
     if (!complete)
         throw_failure_of(t);
     co_return t.head; // not written to since
@@ -168,20 +186,20 @@ task<std::optional<std::string>> exchange::next() {
     std::string chunk;
     bool over = false;
     bool paused = false;
-    pool_->look([&] {
+    transfer_->set.look([&] {
         over = t.stage == phase::over;
         paused = t.receiving_paused;
         chunk.swap(t.received);
     });
     if (paused)
-        pool_->change([&] {
+        transfer_->set.change([&] {
             if (std::exchange(t.receiving_paused, false))
-                pool_->resume(t);
+                t.set.resume(t);
         });
     if (!chunk.empty())
         co_return chunk;
     if (over) {
-        place_ = semaphore::permit();
+        give_place_up();
         if (t.result != CURLE_OK || t.exceeded != time_limit::none)
             throw_failure_of(t);
     }

@@ -23,7 +23,7 @@ public:
     /// Waits for a place and sends `r`. `end`: the total limit on the steady clock. Throws as client::request().
     [[nodiscard]] static task<std::shared_ptr<exchange>> begin(std::shared_ptr<connection_pool> pool, request r, time_point end, bool streaming);
 
-    exchange(std::shared_ptr<connection_pool> pool, std::shared_ptr<transfer> t, semaphore::permit place);
+    exchange(std::shared_ptr<connection_pool> pool, std::shared_ptr<transfer> t, semaphore::permit place, connection_set::seat seat);
     exchange(exchange const&) = delete;
     exchange& operator=(exchange const&) = delete;
     ~exchange() { close(); }
@@ -38,14 +38,17 @@ public:
     void close() noexcept;
 
 private:
-    /// Waits until `reached(transfer)`, which is called with the pool's lock held, or until the transfer is over.
+    /// Waits until `reached(transfer)`, which is called with the set's lock held, or until the transfer is over.
     template <class Reached>
     [[nodiscard]] task<> until(Reached reached);
+    [[nodiscard]] task<> until_over();
     [[nodiscard]] task<> give_content();
+    void give_place_up() noexcept;
 
     std::shared_ptr<connection_pool> pool_;
     std::shared_ptr<transfer> transfer_;
-    semaphore::permit place_; // goes first
+    semaphore::permit place_;
+    connection_set::seat seat_; // goes before the place
 };
 
 /// Throws what a failed transfer means. See errors.cpp.

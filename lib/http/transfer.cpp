@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/transfer.hpp"
 
-#include "http/connection_pool.hpp"
-#include "http/received_bytes.hpp"
+#include "http/connection_set.hpp"
+#include "http/last_received.hpp"
 
 #include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace aya::inline v1::http::detail {
@@ -25,6 +27,16 @@ std::string_view trimmed(std::string_view s) noexcept {
     while (!s.empty() && blank(s.back()))
         s.remove_suffix(1);
     return s;
+}
+
+int local_port_of(int socket) noexcept {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0)
+        return -1;
+    if (name.ss_family == AF_INET6)
+        return ntohs(reinterpret_cast<sockaddr_in6 const*>(&name)->sin6_port);
+    return name.ss_family == AF_INET ? ntohs(reinterpret_cast<sockaddr_in const*>(&name)->sin_port) : -1;
 }
 
 } // namespace
@@ -97,13 +109,17 @@ deadline transfer::next_deadline() const noexcept {
     return first;
 }
 
-std::int64_t transfer::bytes_moved() const noexcept {
+void transfer::look_for_activity() noexcept {
+    // Curl sends content of requests, and decodes that of responses, without a callback for each byte.
     curl_off_t down = 0;
     curl_off_t up = 0;
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
     (void)::curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
-    // Curl keeps a line of the header fields until it is whole, and says nothing of it.
-    return down + up + (head_complete || socket < 0 ? 0 : received_bytes(socket));
+    if (std::exchange(moved, down + up) != down + up)
+        last_activity = set.loop_time();
+    // It keeps a line of the header fields until it is whole, and says nothing of it.
+    if (!head_complete && socket >= 0)
+        last_activity = std::max(last_activity, last_received(socket, set.loop_time()));
 }
 
 CURLcode transfer::judged(CURLcode by_curl) noexcept {
@@ -125,12 +141,12 @@ void transfer::enter(phase p) {
     if (stage == p)
         return;
     stage = p;
-    since = pool.loop_time();
+    since = set.loop_time();
     last_activity = since;
-    pool.deadline_changed(*this);
+    set.deadline_changed(*this);
 }
 
-// --- callbacks, with the pool's lock held -------------------------------------------------------------------------------------------------
+// --- callbacks, with the set's lock held -------------------------------------------------------------------------------------------------
 
 int transfer::on_resolve(void*, void*, void* self) noexcept {
     static_cast<transfer*>(self)->enter(phase::connecting);
@@ -143,6 +159,7 @@ curl_socket_t transfer::on_open(void* self, curlsocktype, curl_sockaddr* address
     int const opened = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (opened < 0)
         return CURL_SOCKET_BAD;
+    t.set.forget(opened); // one that had the number
     try {
         t.sockets.push_back(opened);
     } catch (...) {
@@ -151,11 +168,13 @@ curl_socket_t transfer::on_open(void* self, curlsocktype, curl_sockaddr* address
     return opened;
 }
 
-int transfer::on_connected(void* self, char*, char*, int, int) noexcept {
+int transfer::on_connected(void* self, char*, char*, int, int local_port) noexcept {
     auto& t = *static_cast<transfer*>(self);
     t.enter(phase::active);
-    t.moved = t.bytes_moved(); // another request may have had the connection before
-    t.pool.connected(t.sockets);
+    // None for a connection that was there; of several, it is the one with that port.
+    for (int s : t.sockets)
+        if (t.sockets.size() == 1 || local_port_of(s) == local_port)
+            t.set.connected(s);
     t.sockets.clear();
     return CURL_PREREQFUNC_OK;
 }
@@ -163,7 +182,7 @@ int transfer::on_connected(void* self, char*, char*, int, int) noexcept {
 std::size_t transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) noexcept {
     auto& t = *static_cast<transfer*>(self);
     std::size_t const n = size * count;
-    t.last_activity = t.pool.loop_time();
+    t.last_activity = t.set.loop_time();
     try {
         return t.take_header({data, n}) ? n : 0;
     } catch (...) {
@@ -182,6 +201,7 @@ bool transfer::take_header(std::string_view line) {
         return true; // trailers
     if (line.starts_with("HTTP/")) {
         head.headers.clear(); // of an interim response
+        head.headers.reserve(8);
         line = trimmed(line);
         std::size_t const first = std::min(line.find(' '), line.size());
         head.http_version = line.substr(0, first);
@@ -198,7 +218,7 @@ bool transfer::take_header(std::string_view line) {
             head_complete = true;
             ::curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 0L);
             if (streaming)
-                pool.note(*this);
+                set.note(*this);
         }
         return true;
     }
@@ -210,7 +230,7 @@ bool transfer::take_header(std::string_view line) {
 std::size_t transfer::on_content(char* data, std::size_t size, std::size_t count, void* self) noexcept {
     auto& t = *static_cast<transfer*>(self);
     std::size_t const n = size * count;
-    t.last_activity = t.pool.loop_time();
+    t.last_activity = t.set.loop_time();
     if (t.streaming && t.received.size() >= high_water) {
         t.receiving_paused = true;
         return CURL_WRITEFUNC_PAUSE;
@@ -226,22 +246,22 @@ std::size_t transfer::on_content(char* data, std::size_t size, std::size_t count
         return 0;
     }
     if (t.streaming)
-        t.pool.note(t);
+        t.set.note(t);
     return n;
 }
 
 std::size_t transfer::on_send(char* room, std::size_t size, std::size_t count, void* self) noexcept {
     auto& t = *static_cast<transfer*>(self);
-    t.last_activity = t.pool.loop_time();
+    t.last_activity = t.set.loop_time();
     std::size_t const n = std::min(size * count, t.to_send.size());
     if (n == 0 && !t.all_given) {
         t.sending_paused = true;
-        t.pool.note(t);
+        t.set.note(t);
         return CURL_READFUNC_PAUSE;
     }
     std::memcpy(room, t.to_send.data(), n);
     t.to_send.erase(0, n);
-    t.pool.note(t);
+    t.set.note(t);
     return n;
 }
 

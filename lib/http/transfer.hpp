@@ -26,7 +26,7 @@ struct clock_source;
 
 namespace aya::inline v1::http::detail {
 
-class connection_pool;
+class connection_set;
 
 /// Which of its limits of time a transfer has exceeded.
 enum class time_limit : std::uint8_t { none, connect, read, pool, total };
@@ -48,11 +48,11 @@ class transfer : public std::enable_shared_from_this<transfer> {
 public:
     using deadline_list = std::multimap<time_point, transfer*>;
 
-    explicit transfer(connection_pool& p) noexcept : pool(p) {}
+    explicit transfer(connection_set& s) noexcept : set(s) {}
     transfer(transfer const&) = delete;
     transfer& operator=(transfer const&) = delete;
 
-    connection_pool& pool;
+    connection_set& set;
 
     // --- filled in by the task before the start, and not changed since ---------------------------------------------------------------
     http::content content;
@@ -63,13 +63,13 @@ public:
     std::size_t max_header_bytes = 0;
     std::size_t max_content_bytes = 0;
 
-    // --- under the pool's lock from the start until it is over ------------------------------------------------------------------------
+    // --- under the set's lock from the start until it is over ------------------------------------------------------------------------
     CURL* easy = nullptr; // null before the start and when it is over
     phase stage = phase::queued;
     time_point since;         // when it came to that stage
     time_point last_activity; // of an active one
     int socket = -1;          // where curl last waited for it
-    std::int64_t moved = 0;   // bytes, when that was last looked up
+    std::int64_t moved = 0;   // bytes of content, when that was last looked up
     deadline_list::iterator due;
     std::vector<int> sockets; // that were opened for it, and are not connected yet
     time_point started;
@@ -91,16 +91,18 @@ public:
     std::array<char, CURL_ERROR_SIZE> message{};
 
     // --- how the task hears of a change: set without the lock ----------------------------------------------------------------------------
+    std::atomic<bool> over{false}; // the set knows it no more, and the task may read everything above
     event changed;
     std::atomic<aya::detail::clock_source*> counted{nullptr}; // virtual time stands still while the task waits
     std::atomic<bool> noted{false}; // it is in a list, until its task is about to be woken
     std::shared_ptr<transfer> next_noted;
+    transfer* next_to_start = nullptr; // while it is left to whoever has the lock
 
     /// Sets what differs from request to request. False when there is no memory.
     [[nodiscard]] bool configure(CURL* handle, curl_slist* common_lines);
 
-    /// How many bytes went either way: content as curl counts it, and until the header fields are there, whatever has come on the connection.
-    [[nodiscard]] std::int64_t bytes_moved() const noexcept;
+    /// Finds what no callback told, and sets last_activity.
+    void look_for_activity() noexcept;
     /// What curl's result is called here; says so in `message`.
     [[nodiscard]] CURLcode judged(CURLcode by_curl) noexcept;
     [[nodiscard]] deadline next_deadline() const noexcept;

@@ -208,6 +208,41 @@ TEST_CASE("http cancel: requests cancelled or timed out at a random moment leave
     });
 }
 
+TEST_CASE("http: workers divide the connections among them, and the limit is that of all") {
+    for (std::size_t workers : {2U, 3U}) {
+        aya::runtime rt({.workers = workers});
+        rt.block_on([]() -> aya::task<> {
+            test::server server(test::answering([](test::message const&) { return test::reply(std::string(100, 'x')); }));
+            {
+                http::client client({.limits = {.max_connections = 50}, .trust_env = false});
+                auto const ask = [&client, url = server.url()]() -> aya::task<int> {
+                    int answered = 0;
+                    for (int i = 0; i < 20; ++i)
+                        answered += (co_await client.get(url)).status_code() == 200;
+                    co_return answered;
+                };
+                CHECK(co_await ask() == 20);
+                CHECK(server.accepted() == 1); // one after the other, they all have the same
+                std::vector<aya::task<int>> all;
+                for (int i = 0; i < 100; ++i)
+                    all.push_back(ask());
+                int answered = 0;
+                for (int n : co_await aya::gather(std::move(all)))
+                    answered += n;
+                CHECK(answered == 2000);
+                CHECK(server.accepted() <= 50);
+                CHECK(client.open_connections() == static_cast<std::size_t>(server.accepted()));
+                CHECK(client.active_requests() == 0);
+                (void)co_await storms(client, server.url(), 320, 4000);
+                CHECK(client.active_requests() == 0);
+                CHECK(client.open_connections() <= 50);
+            }
+            CHECK(co_await test::eventually([&] { return server.open() == 0; }));
+            co_await server.stop();
+        }());
+    }
+}
+
 TEST_CASE("http cancel: no descriptor is left when a client and its runtime are gone") {
     std::size_t before = 0;
     for (int round = 0; round < 3; ++round) {

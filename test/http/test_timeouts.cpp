@@ -85,6 +85,27 @@ TEST_CASE("http timeouts: a trickle keeps the read limit off, and not the total 
     });
 }
 
+// What came for the request before is no sign of life.
+TEST_CASE("http timeouts: the read limit of a connection that was used before begins anew, and is not longer") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        test::server once([](std::shared_ptr<test::connection> c) -> aya::task<> {
+            (void)co_await c->asked();
+            (void)co_await c->write(test::reply("once"));
+            (void)co_await c->asked();
+            co_await c->closed();
+        });
+        {
+            http::timeouts t = total(350ms);
+            t.read = 200ms;
+            http::client client(within(t));
+            CHECK((co_await client.get(once.url())).text() == "once");
+            CHECK(co_await test::throws<http::read_timeout>(client.get(once.url())));
+            CHECK(once.accepted() == 1);
+        }
+        co_await once.stop();
+    });
+}
+
 TEST_CASE("http timeouts: the total one counts redirects and the wait for a place") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         test::server server([](std::shared_ptr<test::connection> c) -> aya::task<> {

@@ -36,6 +36,7 @@ public:
     [[nodiscard]] auto end() const noexcept { return fields_.end(); }
 
     void clear() noexcept { fields_.clear(); }
+    void reserve(std::size_t fields) { fields_.reserve(fields); }
     /// As it came from a peer: not checked.
     void add_received(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file of its own: the kernel's header and the C library's, which Asio includes, cannot be had together.
-#include "http/received_bytes.hpp"
+#include "http/last_received.hpp"
+
+#include <chrono>
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -8,10 +10,12 @@
 
 namespace aya::inline v1::http::detail {
 
-std::int64_t received_bytes(int socket) noexcept {
+time_point last_received(int socket, time_point now) noexcept {
     tcp_info info{};
     socklen_t size = sizeof info;
-    return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? static_cast<std::int64_t>(info.tcpi_bytes_received) : 0;
+    if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return time_point::min();
+    return now - std::chrono::milliseconds(info.tcpi_last_data_recv);
 }
 
 } // namespace aya::inline v1::http::detail
