@@ -6,13 +6,6 @@
 
 namespace aya::inline v1::io::detail {
 
-namespace {
-
-// A connection that is idle after a burst does not keep the burst's memory.
-constexpr std::size_t kept_when_empty = 16 * 1024;
-
-} // namespace
-
 std::span<char> byte_buffer::prepare(std::size_t least) {
     if (capacity_ - end_ >= least)
         return {data_.get() + end_, capacity_ - end_};
@@ -43,10 +36,14 @@ void byte_buffer::consume(std::size_t n) noexcept {
     if (begin_ != end_)
         return;
     begin_ = end_ = 0;
-    if (capacity_ > kept_when_empty) {
-        data_.reset();
-        capacity_ = 0;
-    }
+    shrink(kept_when_empty_);
+}
+
+void byte_buffer::shrink(std::size_t most) noexcept {
+    if (!empty() || capacity_ <= most)
+        return;
+    data_.reset();
+    capacity_ = begin_ = end_ = 0;
 }
 
 std::string byte_buffer::take(std::size_t n) {

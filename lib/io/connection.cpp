@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -242,6 +243,8 @@ task<> connection::receive() {
     bool const encrypted = tls_.has_value();
     if (encrypted && tls_room_ == nullptr)
         tls_room_.reset(new char[tls_room]);
+    if (!encrypted)
+        received.shrink(4 * room_); // of messages that were larger for long
     std::span<char> const room = encrypted ? std::span<char>(tls_room_.get(), tls_room) : received.prepare(room_);
     std::size_t n = 0; // that is the end
     if (here.entered() && !receive_now(room, n)) {
@@ -266,7 +269,10 @@ task<> connection::receive() {
     }
     received.commit(n);
     // As much as came at once is what the next read may want; a reader that is idle keeps little.
-    room_ = more_likely_ ? std::min(2 * room_, std::clamp(2 * std::min(limit_, most_room), first_room, most_room)) : std::max(room_ / 2, first_room);
+    if (more_likely_)
+        room_ = std::min(2 * room_, std::clamp(2 * std::min(limit_, most_room), first_room, most_room));
+    else // by half at most, and not so far that the same again would come in pieces
+        room_ = std::max({room_ / 2, std::min(room_, std::bit_ceil(n + 1)), first_room});
     if (n == 0)
         ended_.store(true);
     note_received();

@@ -54,7 +54,7 @@ public:
         connection* connection_;
     };
 
-    byte_buffer received;
+    byte_buffer received{64 * 1024}; // what comes again and again in messages of that size has its place
     [[nodiscard]] bool ended() const noexcept { return ended_.load(); }
     [[nodiscard]] bool at_eof() const noexcept { return ended_.load() && nothing_received_.load(); }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
@@ -147,7 +147,7 @@ private:
     std::unique_ptr<char[]> tls_room_;
 
     mutable std::mutex mutex_; // guards what follows
-    byte_buffer to_send_;
+    byte_buffer to_send_{16 * 1024};
     std::shared_ptr<ssl_context::state> tls_context_;
     std::optional<tls_engine> tls_;
     std::atomic<bool> waits_for_room_{false}; // an operation sends to_send_ in the background; written under the mutex
