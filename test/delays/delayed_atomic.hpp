@@ -62,11 +62,6 @@
 #include <sched.h>
 #include <time.h>
 
-#if __has_include(<boost/asio.hpp>)
-#include <boost/asio.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#endif
-#include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <tbb/tbb.h>
 
