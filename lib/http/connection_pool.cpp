@@ -7,6 +7,7 @@
 #include <aya/detail/scheduler.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <new>
 #include <utility>
 
@@ -16,12 +17,16 @@ namespace {
 
 constexpr std::size_t least_connections = 16; // of a set: fewer are not worth another one
 constexpr std::size_t few_requests = 8;       // that the first set has to itself
+constexpr std::size_t most_sets = 64;         // bits of `with_closed_`
 
 // A limit for each host, and requests that share a connection, need all connections in one place.
 std::size_t number_of_sets(std::size_t workers, client_options const& o) {
     if (o.limits.max_connections_per_host != 0 || o.version == http_version::http2_prior_knowledge)
         return 1;
-    return std::clamp<std::size_t>(o.limits.max_connections / least_connections, 1, workers);
+    // Curl 8 says that several threads may not share cookies, locks or not.
+    if (o.cookies && ::curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000)
+        return 1;
+    return std::clamp<std::size_t>(o.limits.max_connections / least_connections, 1, std::min<std::size_t>(workers, most_sets));
 }
 
 } // namespace
@@ -50,7 +55,7 @@ connection_pool::connection_pool(aya::detail::runtime_core& owner, client_option
         std::size_t const n = number_of_sets(owner.worker_count(), options_);
         std::size_t const all = options_.limits.max_connections;
         for (std::size_t i = 0; i < n; ++i)
-            sets_.push_back(std::make_unique<connection_set>(*this, all / n + (i < all % n ? 1 : 0), i == 0));
+            sets_.push_back(std::make_unique<connection_set>(*this, all / n + (i < all % n ? 1 : 0), i));
     } catch (...) {
         sets_.clear();
         ::curl_share_cleanup(share_);
@@ -68,6 +73,11 @@ connection_set::seat connection_pool::choose_set() noexcept {
     if (sets_.size() > 1 && active.load() >= few_requests)
         if (auto const* const here = aya::detail::this_thread())
             first = here->index;
+    // Few requests leave the other sets alone. Where a server has closed what is kept, one of them makes curl notice.
+    if (std::uint64_t closed = with_closed_.load(); closed != 0) {
+        first = static_cast<std::size_t>(std::countr_zero(closed));
+        with_closed_.fetch_and(~(std::uint64_t{1} << first));
+    }
     // There are not more permits than seats, so that one is free at any moment, though perhaps not where this looks just then.
     for (;; ++first)
         if (connection_set& set = *sets_[first % sets_.size()]; set.take_seat())

@@ -16,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -39,6 +40,9 @@ public:
     /// For a request that has a permit.
     [[nodiscard]] connection_set::seat choose_set() noexcept;
 
+    /// A connection that the set with that number keeps has been closed by the other side. Any thread.
+    void note_closed(std::size_t set) noexcept { with_closed_.fetch_or(std::uint64_t{1} << set); }
+
     /// Fields that every request has, unless its own have the same names.
     [[nodiscard]] curl_slist* common_lines() noexcept { return common_lines_.get(); }
     /// Cookies and TLS sessions, which all sets have in common.
@@ -61,7 +65,8 @@ private:
     header_lines common_lines_;
     std::array<std::mutex, CURL_LOCK_DATA_LAST> shared_mutexes_;
     CURLSH* share_ = nullptr;
-    std::vector<std::unique_ptr<connection_set>> sets_;
+    std::vector<std::unique_ptr<connection_set>> sets_; // 64 at most
+    std::atomic<std::uint64_t> with_closed_{0};         // sets for which note_closed() was called
 };
 
 } // namespace aya::inline v1::http::detail

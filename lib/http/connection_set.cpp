@@ -44,8 +44,8 @@ bool is_https(std::string const& url) noexcept { return url[4] == 's' || url[4] 
 
 } // namespace
 
-connection_set::connection_set(connection_pool& pool, std::size_t seats, bool first)
-    : ready(&serve), pool_(pool), seats_(seats), first_(first), set_(aya::detail::asio_driver::of(pool.owner()).context()) {
+connection_set::connection_set(connection_pool& pool, std::size_t seats, std::size_t index)
+    : ready(&serve), pool_(pool), seats_(seats), index_(index), set_(aya::detail::asio_driver::of(pool.owner()).context()) {
     int const set = ::epoll_create1(EPOLL_CLOEXEC);
     if (set < 0)
         throw std::system_error(errno, std::generic_category(), "aya::http::client: epoll_create1");
@@ -154,6 +154,7 @@ bool connection_set::drop_if_idle(int fd) noexcept {
         return false;
     (void)change_set(set_.native_handle(), EPOLL_CTL_DEL, fd, 0);
     known->second.registered = watched::unknown;
+    pool_.note_closed(index_); // curl closes it when a request begins here
     return true;
 }
 
@@ -190,8 +191,11 @@ int connection_set::on_socket(CURL* handle, curl_socket_t fd, int what, void* se
     return done ? 0 : -1;
 }
 
+// The epoll set forgets a closed file only when nobody has it any more, and a child of a fork() may have it for long.
 int connection_set::on_close(void* self, curl_socket_t fd) noexcept {
-    static_cast<connection_set*>(self)->forget(fd);
+    auto& set = *static_cast<connection_set*>(self);
+    set.forget(fd);
+    (void)change_set(set.set_.native_handle(), EPOLL_CTL_DEL, fd, 0);
     return ::close(fd);
 }
 
@@ -206,6 +210,8 @@ void connection_set::connected(int socket) noexcept {
         // It is not counted.
     }
 }
+
+bool connection_set::limits_each_host() const noexcept { return pool_.options().limits.max_connections_per_host != 0; }
 
 int connection_set::on_timer(CURLM*, long milliseconds, void* self) noexcept {
     auto& set = *static_cast<connection_set*>(self);
@@ -351,7 +357,7 @@ void connection_set::begin(transfer& t) noexcept {
         if (!t.configure(handle, pool_.common_lines()))
             throw std::bad_alloc();
         // Where many requests begin at once, the first connection shall tell whether they can share it. With TLS that is known before an answer comes.
-        if (!first_)
+        if (index_ != 0)
             (void)::curl_easy_setopt(handle, CURLOPT_PIPEWAIT, is_https(t.head.url) ? 1L : 0L);
         t.started = t.since = t.last_activity = now_;
         t.due = deadlines_.emplace(t.next_deadline().when, &t);

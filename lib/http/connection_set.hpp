@@ -30,9 +30,9 @@ class connection_pool;
 
 class connection_set final : private aya::detail::ready {
 public:
-    /// Of `pool`, which owns it: at most so many requests at once, and as many connections are kept for the next ones. The first set is the one that
+    /// Of `pool`, which owns it: at most so many requests at once, and as many connections are kept for the next ones. Number 0 is the one that
     /// a client begins with.
-    connection_set(connection_pool& pool, std::size_t seats, bool first);
+    connection_set(connection_pool& pool, std::size_t seats, std::size_t index);
     ~connection_set();
 
     /// From now on, sockets are served. With the pool's shared_ptr made.
@@ -91,6 +91,8 @@ public:
 
     // --- for callbacks, with the lock held ---------------------------------------------------------------------------------------------
     [[nodiscard]] time_point loop_time() const noexcept { return now_; }
+    /// Whether requests may have to wait for each other's connections.
+    [[nodiscard]] bool limits_each_host() const noexcept;
     /// The task of `t` shall look again.
     void note(transfer& t) noexcept;
     void deadline_changed(transfer& t) noexcept;
@@ -133,7 +135,7 @@ private:
 
     connection_pool& pool_;
     std::size_t const seats_;
-    bool const first_;
+    std::size_t const index_;
     std::atomic<std::size_t> taken_{0};
     std::atomic<transfer*> to_start_{nullptr}; // the last one first
     std::shared_ptr<connection_pool> serving_; // while it is queued to be run

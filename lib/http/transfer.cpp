@@ -94,7 +94,11 @@ deadline transfer::next_deadline() const noexcept {
     };
     switch (stage) {
     case phase::queued:
-        consider(since, limits.pool, time_limit::pool);
+        // Without a limit for each host nobody waits for a connection to be free, but perhaps for another request's, which this one is to share.
+        if (set.limits_each_host())
+            consider(since, limits.pool, time_limit::pool);
+        else
+            consider(since, limits.connect, time_limit::connect);
         break;
     case phase::connecting:
         consider(since, limits.connect, time_limit::connect);

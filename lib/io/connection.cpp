@@ -243,8 +243,7 @@ task<> connection::receive() {
     bool const encrypted = tls_.has_value();
     if (encrypted && tls_room_ == nullptr)
         tls_room_.reset(new char[tls_room]);
-    if (!encrypted)
-        received.shrink(4 * room_); // of messages that were larger for long
+    received.shrink(encrypted ? tls_room : 4 * room_); // of messages that were larger for long
     std::span<char> const room = encrypted ? std::span<char>(tls_room_.get(), tls_room) : received.prepare(room_);
     std::size_t n = 0; // that is the end
     if (here.entered() && !receive_now(room, n)) {

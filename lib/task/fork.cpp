@@ -385,8 +385,13 @@ void fork_node::keep_orphans() noexcept {
             std::lock_guard const hold(rare_.mutex);
             rare_.keeper = keeper;
         }
-        if (keeper->begin_wait(rare_.waiting, nullptr)) // the end of the runtime has asked already
+        if (keeper->begin_wait(rare_.waiting, nullptr)) { // the end of the runtime has asked already
+            thread_context* const here = current_thread;
+            task_pointer const running = here == nullptr ? task_pointer() : here->current;
             keeper->deliver_pending(rare_.waiting);
+            if (here != nullptr)
+                here->current = running; // the parent goes on
+        }
     } catch (std::bad_alloc const&) {
         // They go on all the same; only the end of the runtime does not cancel them.
     }

@@ -53,8 +53,10 @@ bool join_awaiter::suspend(task_state& waiter, std::coroutine_handle<> h) {
         throw_other_runtime("aya::task_handle");
     waiter_ = &waiter;
     state_reference const keep = kept_; // this awaiter may be gone once it is suspended
-    if (keep->join_from(waiter, *this, *this, h))
+    if (keep->join_from(waiter, *this, *this, h)) {
+        current_thread->current = {}; // the waiter may run elsewhere by now, and `keep` may be the last reference, which runs foreign code
         return true;
+    }
     waiter_ = nullptr;
     return false;
 }

@@ -188,7 +188,14 @@ task_state::wait_start task_state::publish_wait(suspension& s, std::coroutine_ha
 }
 
 void task_state::deliver_pending(suspension& s) noexcept {
-    cancel_walk({}).deliver(*this, s);
+    thread_context* const context = current_thread;
+    {
+        cancel_walk walk({});
+        walk.deliver(*this, s);
+        // By now this task may run elsewhere, or be gone; what drops references here may run foreign code.
+        if (context != nullptr)
+            context->current = {};
+    }
     release();
 }
 

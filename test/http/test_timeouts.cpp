@@ -9,7 +9,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace http = aya::http;
 using namespace std::chrono_literals;
@@ -180,6 +183,18 @@ TEST_CASE("http timeouts: connect, when TCP or TLS does not come about") {
             std::string const tls = "https" + silent.url().substr(4);
             CHECK(co_await test::throws<http::connect_timeout>(client.get(tls)));
             CHECK(client.open_connections() == 0);
+        }
+        {
+            // Many at once: some wait for a connection that they could share, and which never comes. They do not wait for a place.
+            http::timeouts t(http::no_timeout);
+            t.connect = 100ms;
+            t.pool = 20ms;
+            http::client client(within(t));
+            std::vector<aya::task<bool>> all;
+            for (int i = 0; i < 40; ++i)
+                all.push_back(test::throws<http::connect_timeout>(client.get("https" + silent.url().substr(4))));
+            std::vector<bool> const timed_out = co_await aya::gather(std::move(all));
+            CHECK(std::all_of(timed_out.begin(), timed_out.end(), std::identity()));
         }
         co_await silent.stop();
     });

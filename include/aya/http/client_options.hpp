@@ -33,7 +33,7 @@ public:
 /// Limits of number and size. Mirrors httpx.Limits.
 struct client_limits {
     /// Requests under way, each of which holds a connection with HTTP/1.1; the others wait in line, first come, first served. As many
-    /// connections are kept for the next requests.
+    /// connections are kept for the next requests, divided among the workers: a client with few requests at a time uses one worker's part.
     std::size_t max_connections = 100;
     /// To one host and port; 0: as many as there may be in all.
     std::size_t max_connections_per_host = 0;
