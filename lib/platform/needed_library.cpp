@@ -12,7 +12,7 @@ namespace aya::inline v1::detail {
 namespace {
 
 struct question {
-    std::string_view library;
+    std::string_view name; // the beginning of the library's
     bool others = false;    // somebody else needs it
     bool we_are_one = false; // this code is in a library of its own
 };
@@ -45,7 +45,7 @@ int look(dl_phdr_info* object, std::size_t, void* data) noexcept {
     if (holds(*object, reinterpret_cast<std::uintptr_t>(&look))) {
         std::string_view const path = object->dlpi_name;
         asked.we_are_one = path.substr(path.rfind('/') + 1).starts_with("libaya.so");
-    } else if (needs(*object, asked.library)) {
+    } else if (needs(*object, asked.name)) {
         asked.others = true;
     }
     return 0;
