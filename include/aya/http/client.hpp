@@ -34,8 +34,8 @@ class connection_pool;
 /// is a response: ask is_error() or call raise_for_status().
 ///
 /// Redirects are not followed unless follow_redirects says so. Certificates are checked. HTTP/2 is used where a TLS server offers it.
-/// A client with many requests under way divides its connections among the workers, unless it has a limit for each host or HTTP/2 from the start. Cost: a
-/// descriptor for each connection, and two for each of those parts. Mirrors httpx.AsyncClient.
+/// A client with many requests under way divides its connections among the workers, unless it has a limit for each host or HTTP/2 from the start, or, with curl 8,
+/// cookies, which curl then does not share between threads. Cost: a descriptor for each connection, and two for each of those parts. Mirrors httpx.AsyncClient.
 class client {
 public:
     /// In a task: for its runtime. Throws invalid_state_error outside one, std::invalid_argument for options out of range.
