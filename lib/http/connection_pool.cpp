@@ -15,8 +15,7 @@ namespace aya::inline v1::http::detail {
 
 namespace {
 
-constexpr std::size_t least_connections = 16; // of a set: fewer are not worth another one
-constexpr std::size_t few_requests = 8;       // that the first set has to itself
+constexpr std::size_t least_connections = 16; // of a set, and as many requests at once has the first one to itself: fewer are not worth another one
 constexpr std::size_t most_sets = 64;         // bits of `with_closed_`
 
 // A limit for each host, and requests that share a connection, need all connections in one place.
@@ -70,7 +69,7 @@ connection_pool::~connection_pool() {
 
 connection_set::seat connection_pool::choose_set() noexcept {
     std::size_t first = 0;
-    if (sets_.size() > 1 && active.load() >= few_requests)
+    if (sets_.size() > 1 && active.load() >= least_connections)
         if (auto const* const here = aya::detail::this_thread())
             first = here->index;
     // Few requests leave the other sets alone. Where a server has closed what is kept, one of them makes curl notice.
