@@ -136,6 +136,8 @@ void thread_pool::fork(ready& chain) noexcept {
     }
     if (several)
         help_wanted(w);
+    else if (w.lane.somebody_sleeps()) [[unlikely]]
+        (void)watched_over(w);
 }
 
 void thread_pool::fork_child(task_state& child) noexcept {
@@ -149,18 +151,23 @@ void thread_pool::fork_child(task_state& child) noexcept {
     static_cast<worker&>(*context).lane.push(*context, child);
 }
 
-// After a push of the worker's own. Wakes a helper only when there is more than this worker will get to in a moment, or
-// nobody watches over it.
-void thread_pool::help_wanted(worker& w) noexcept {
+// After a push of the worker's own: it may be long about its step. True if a watcher looks every millisecond or two whether it is; where nobody
+// does, nor searches, the one is woken who will. Who searches does the same when it gives up (sleep) or has found something else (keep_watched).
+bool thread_pool::watched_over(worker& w) noexcept {
     auto const state = idle_.hint();
     if (state.sleeping == 0 || state.searching != 0) [[likely]]
-        return;
+        return false;
     if (w.in_driver)
-        return; // what it wakes there is looked at when it is out
-    if (!state.watched) {
+        return false; // what it wakes there is looked at when it is out
+    if (!state.watched)
         wake_one(true);
+    return state.watched;
+}
+
+// The same, and wakes a helper when there is more than this worker will get to in a moment.
+void thread_pool::help_wanted(worker& w) noexcept {
+    if (!watched_over(w)) [[likely]]
         return;
-    }
     if (w.queue.size() < 2 && w.lane.deque.empty())
         return;
     // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
@@ -353,7 +360,7 @@ ready* thread_pool::search(worker& w) noexcept {
     }
 }
 
-// Who pushed while this worker searched, or was on its way to, has called nobody (help_wanted, schedule). Now that it has found work, and
+// Who pushed while this worker searched, or was on its way to, has called nobody (watched_over, schedule). Now that it has found work, and
 // may be long about it, somebody else has to look after the rest.
 void thread_pool::keep_watched() noexcept {
     auto const state = idle_.hint(); // at least as new as this worker's own end_search()

@@ -110,6 +110,7 @@ private:
     bool advance_virtual_time() noexcept;
     friend struct fork_lane;
     void push(worker& w, ready& r) noexcept;
+    [[nodiscard]] bool watched_over(worker& w) noexcept;
     void help_wanted(worker& w) noexcept;
     void keep_watched() noexcept;
     void wake_one(bool need_watcher) noexcept;

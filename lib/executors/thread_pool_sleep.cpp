@@ -26,8 +26,10 @@ void thread_pool::sleep(worker& w) noexcept {
     if (stay_awake) {
         // Nothing to compute.
     } else if (role == idle_set::role::sleeper) {
-        // A timer of this worker's that is due before the watcher wakes.
-        if (next_deadline() < idle_.watcher_deadline())
+        // A timer of this worker's that is due before the watcher wakes; or somebody is awake, and has called nobody because this worker searched,
+        // but the watcher was the last one to fall asleep then and looks at nothing before the next timer.
+        auto const state = idle_.hint(); // at least as new as this worker's own announcement
+        if (next_deadline() < idle_.watcher_deadline() || (!state.watched && state.sleeping < workers_.size()))
             wake_one(true);
     } else if (clock_.is_virtual) {
         stay_awake = role == idle_set::role::last_watcher && advance_virtual_time();

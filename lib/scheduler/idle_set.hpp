@@ -10,8 +10,9 @@
 //   * Work from outside (inject, shutdown): the producer adds the work, then reads the word with a seq_cst read-modify-write. A worker
 //     announces its sleep with a seq_cst read-modify-write, then looks at the injection queue once more. Whichever
 //     came second in the order of that word sees the other.
-//   * Work of a worker: that worker is awake and will run it. Whether another one helps is only a question of speed; a stale
-//     read of the word costs at most a watch period.
+//   * Work of a worker: that worker is awake and will run it, unless it is long about its step. Then the watcher comes, and one there is: the pusher,
+//     or else who searched at that moment, has made sure of it (thread_pool's watched_over, keep_watched, sleep). A stale read of the word costs at
+//     most a watch period.
 #pragma once
 
 #include <aya/detail/spin_lock.hpp>
