@@ -207,6 +207,114 @@ check inject(explorer& e) {
     };
 }
 
+// Three workers in the loop of thread_pool::search() and sleep(), one of which was the last to fall asleep, so that it waits for timers only. One has been called, or two
+// have; the first makes two tasks ready in a step, and that, and the step of the task that runs first, end only once both have run.
+struct long_steps {
+    struct worker {
+        ready_queue queue{true, 2};
+        parker sleep;
+    };
+
+    idle_set idle{3};
+    std::array<worker, 3> workers;
+    std::array<item, 2> made;
+    std::atomic<int> ran{0};
+    std::uint32_t maker, helper, last;
+
+    explicit long_steps(bool called) {
+        for (std::uint32_t i = 0; i < 3; ++i)
+            static_cast<void>(idle.begin_sleep(i));
+        last = 0;
+        static_cast<void>(idle.end_sleep(last));
+        if (idle.begin_sleep(last) != idle_set::role::last_watcher)
+            model::world->fail("the last one awake does not wait for timers");
+        maker = idle.take_sleeper(false);
+        helper = called ? idle.take_sleeper(false) : 3 - maker - last;
+    }
+
+    void wake_one() {
+        if (std::uint32_t const chosen = idle.take_sleeper(true); chosen != idle_set::nobody)
+            workers[chosen].sleep.unpark();
+    }
+    void watched_over() {
+        auto const state = idle.hint();
+        if (state.sleeping != 0 && state.searching == 0 && !state.watched)
+            wake_one();
+    }
+    void keep_watched() {
+        auto const state = idle.hint();
+        if (state.sleeping != 0 && state.searching == 0 && !state.watched && state.sleeping + 1 < workers.size())
+            wake_one();
+    }
+    void run(ready* r) {
+        take(r);
+        ran.fetch_add(1);
+        wait_for_all();
+    }
+    void wait_for_all() {
+        while (ran.load() != 2)
+            model::world->relax();
+        for (worker& w : workers)
+            w.sleep.unpark();
+    }
+
+    void make(explorer const& e) {
+        idle.end_search();
+        for (item& i : made) {
+            i.payload.set(0);
+            static_cast<void>(workers[maker].queue.push(i));
+            if (!e.planted("push.calls-nobody"))
+                watched_over();
+        }
+        wait_for_all();
+    }
+    void help(explorer const& e, std::uint32_t mine, bool sleeps) {
+        bool watched_long = false;
+        if (sleeps)
+            (void)workers[mine].sleep.park(aya::time_point::max());
+        if (!sleeps || idle.end_sleep(mine))
+            idle.end_search();
+        while (ran.load() != 2) {
+            std::uint32_t const seen = model::world->writes_of_others();
+            if (idle.begin_search()) {
+                ready* r = nullptr;
+                std::size_t const found = workers[maker].queue.steal(&r, 1, watched_long);
+                idle.end_search();
+                if (found != 0) {
+                    if (!e.planted("finder.calls-nobody"))
+                        keep_watched();
+                    run(r);
+                    continue;
+                }
+            }
+            auto const role = idle.begin_sleep(mine);
+            if (role == idle_set::role::sleeper && !e.planted("sleeper.calls-nobody"))
+                if (auto const state = idle.hint(); !state.watched && state.sleeping < workers.size())
+                    wake_one();
+            if (role != idle_set::role::watcher)
+                (void)workers[mine].sleep.park(aya::time_point::max());
+            else if (watched_long && model::world->writes_of_others() == seen)
+                model::world->relax(); // its period passes, but another look would show what this one has
+            bool const called = idle.end_sleep(mine);
+            if (called)
+                idle.end_search();
+            watched_long = role == idle_set::role::watcher && !called;
+        }
+    }
+};
+
+template <bool HelperCalled>
+check long_step(explorer& e) {
+    auto const p = std::make_shared<long_steps>(HelperCalled);
+    e.spawn([=, &e] { p->make(e); });
+    e.spawn([=, &e] { p->help(e, p->helper, !HelperCalled); });
+    e.spawn([=, &e] { p->help(e, p->last, true); });
+    return [p] {
+        for (item const& i : p->made)
+            if (i.taken != 1)
+                model::world->fail("what a step made ready was not run once");
+    };
+}
 
 check lock(explorer& e) {
     struct shared {
@@ -250,6 +358,8 @@ std::vector<model::scenario> const scenarios = {
       {"shutdown.unpark-before-flag"},
       {"push relaxed", "injection_queue::push", "cas"},
       {"pop_all relaxed", "injection_queue::pop_all", "exchange"}}},
+    {"long steps among sleepers", long_step<false>, {{"push.calls-nobody"}, {"finder.calls-nobody"}}},
+    {"long steps beside a searcher", long_step<true>, {{"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
     {"spin lock", lock,
      {{"unlock relaxed", "spin_lock::unlock", "store"}, {"lock relaxed", "spin_lock::lock", "exchange"}}},
 };
