@@ -10,9 +10,9 @@ namespace aya::inline v1 {
 bool mutex::take_for_task() noexcept {
     std::lock_guard const hold(mutex_);
     // A locked mutex stays locked while it is handed over, so a newcomer cannot overtake.
-    bool const free = holder_ == holder::nobody;
+    bool const free = is_free();
     if (free)
-        holder_ = holder::task;
+        belongs_to(holder::task);
     return free;
 }
 
@@ -20,9 +20,9 @@ bool mutex::try_lock() noexcept {
     if (detail::this_thread() != nullptr)
         return take_for_task();
     std::lock_guard const hold(mutex_);
-    bool const free = holder_ == holder::nobody;
+    bool const free = is_free();
     if (free)
-        holder_ = holder::foreign_thread;
+        belongs_to(holder::foreign_thread);
     return free;
 }
 
@@ -30,7 +30,7 @@ void mutex::unlock() {
     detail::waiter* next = nullptr;
     {
         std::lock_guard const hold(mutex_);
-        if (holder_ == holder::nobody)
+        if (is_free())
             detail::throw_invalid_state("aya::mutex::unlock: the mutex is not locked");
         if (handed_over_.load())
             detail::throw_invalid_state("aya::mutex::unlock: the mutex was handed to a task that has not run since");
@@ -52,35 +52,34 @@ void mutex::pass_on() noexcept {
 
 detail::waiter* mutex::take_next() noexcept {
     detail::waiter* const next = waiters_.take_first();
-    holder_ = next != nullptr ? holder::task : holder::nobody;
+    belongs_to(next != nullptr ? holder::task : holder::nobody);
     handed_over_.store(next != nullptr);
     return next;
 }
 
 bool mutex::give_or_queue(detail::waiter& w) noexcept {
     std::lock_guard const hold(mutex_);
-    if (holder_ != holder::nobody) {
+    if (!is_free()) {
         waiters_.adopt(w);
         return false;
     }
-    holder_ = holder::task;
+    belongs_to(holder::task);
     handed_over_.store(true);
     return true;
 }
 
 bool mutex::locked() const noexcept {
     std::lock_guard const hold(mutex_);
-    return holder_ != holder::nobody;
+    return !is_free();
 }
 
 bool mutex::lock_awaiter::suspend(detail::task_state& task, std::coroutine_handle<> h) noexcept {
     mutex_->mutex_.lock();
-    if (mutex_->holder_ == holder::nobody) {
-        mutex_->holder_ = holder::task;
+    if (mutex_->is_free()) {
+        mutex_->belongs_to(holder::task);
         mutex_->mutex_.unlock();
         return false;
     }
-    behind_foreign_thread_ = mutex_->holder_ == holder::foreign_thread;
     suspend_on(mutex_->waiters_, task, h);
     return true;
 }

@@ -80,6 +80,9 @@ BUGS = [
     ("such a request is asked for again only of the task that waited for the target", "lib/task/cancel_walk.cpp",
      "        if (path_.empty()) {\n            too_late_ = true;",
      "        if (planted(26) && !path_.empty())\n            return;\n        if (path_.empty()) {\n            too_late_ = true;"),
+    # --- and a scheduler's again ---
+    ("who forks one continuation does not see to it that somebody watches", POOL,
+     "    else if (w.lane.somebody_sleeps()) [[unlikely]]", "    else if (!planted(27) && w.lane.somebody_sleeps()) [[unlikely]]"),
 ]
 
 # Put before each of these files.

@@ -9,6 +9,7 @@
 #include <source_location>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,36 @@ TEST_CASE("task_info::waits_for: each kind of wait has its name") {
         CHECK(text == "gather of 2 tasks");
         text = co_await waits_for(group());
         CHECK(text == "task_group of 1 task");
+    });
+}
+
+TEST_CASE("task_info::from_outside: of a wait for a mutex, for as long as a thread outside holds it") {
+    everywhere([]() -> aya::task<> {
+        aya::mutex m;
+        bool taken = false;
+        std::thread([&] { taken = m.try_lock(); }).join();
+        CHECK(taken);
+        aya::event over;
+        auto hold = [](aya::mutex* what, aya::event* until) -> aya::task<> {
+            auto const guard = co_await what->lock();
+            co_await until->wait();
+        };
+        auto const first = aya::create_task(hold, &m, &over);
+        auto const second = aya::create_task(hold, &m, &over);
+        second.set_name("second");
+        co_await test::settle();
+        auto const before = aya::capture_tasks();
+        REQUIRE(find(before, "second") != nullptr);
+        CHECK(find(before, "second")->from_outside);
+        m.unlock(); // for the first one
+        co_await test::settle();
+        auto const after = aya::capture_tasks();
+        REQUIRE(find(after, "second") != nullptr);
+        CHECK(find(after, "second")->waits_for.starts_with("mutex::lock"));
+        CHECK_FALSE(find(after, "second")->from_outside);
+        over.set();
+        co_await first;
+        co_await second;
     });
 }
 

@@ -73,7 +73,9 @@ private:
     [[nodiscard]] bool take_for_task() noexcept;
     /// Hands the mutex to the longest waiter, or frees it.
     void pass_on() noexcept;
-    [[nodiscard]] detail::waiter* take_next() noexcept; // with the lock held
+    [[nodiscard]] detail::waiter* take_next() noexcept; // with the lock held, as these two
+    [[nodiscard]] bool is_free() const noexcept { return holder_.load(std::memory_order_relaxed) == holder::nobody; }
+    void belongs_to(holder h) noexcept { holder_.store(h, std::memory_order_relaxed); }
     /// For a waiter that the caller has claimed and that must have the mutex: true when it has it now, and the caller wakes its task.
     [[nodiscard]] bool give_or_queue(detail::waiter& w) noexcept;
     /// The task that the mutex was handed to runs.
@@ -83,7 +85,8 @@ private:
     }
 
     mutable detail::spin_lock mutex_;
-    holder holder_ = holder::nobody;
+    // Written under the lock; read without it by who looks at a waiting task. Relaxed: nothing else is read by it.
+    std::atomic<holder> holder_{holder::nobody};
     std::atomic<bool> handed_over_{false}; // set under the lock
     detail::wait_list waiters_{mutex_};
 };
@@ -111,7 +114,7 @@ public:
 
     void describe(detail::wait_description& d) const noexcept override {
         d.inside("mutex::lock", mutex_);
-        d.from_outside = behind_foreign_thread_;
+        d.from_outside = mutex_->holder_.load(std::memory_order_relaxed) == holder::foreign_thread;
     }
 
 private:
@@ -119,7 +122,6 @@ private:
     void finish();
 
     mutex* mutex_;
-    bool behind_foreign_thread_ = false; // it held the mutex when the wait began
 };
 
 inline mutex::lock_awaiter mutex::lock() noexcept { return lock_awaiter(*this); }
