@@ -139,11 +139,7 @@ void asio_driver::watch_alarm() {
 }
 
 void asio_driver::report(std::exception_ptr error) noexcept {
-    try {
-        owner_.reports()->report({"Exception in a handler of an I/O operation", {}, error, {}});
-    } catch (std::bad_alloc const&) {
-        // No memory to tell with.
-    }
+    owner_.reports()->report({"Exception in a handler of an I/O operation", {}, error});
 }
 
 } // namespace aya::inline v1::detail

@@ -13,9 +13,18 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
+#include <fstream>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace http = aya::http;
 using namespace std::chrono_literals;
@@ -29,6 +38,33 @@ std::string echo(test::message const& m) {
 }
 
 http::client_options plain() { return {.trust_env = false}; }
+
+/// The inodes of what is in the process's epoll sets, where `chosen` says so of a descriptor.
+template <class Chosen>
+std::set<std::string> watched_files(Chosen chosen) {
+    std::set<std::string> inodes;
+    for (int const d : test::descriptors()) {
+        std::ifstream in("/proc/self/fdinfo/" + std::to_string(d));
+        for (std::string line; std::getline(in, line);) {
+            int descriptor = 0;
+            char inode[32];
+            if (std::sscanf(line.c_str(), "tfd: %d events: %*x data: %*x pos:%*d ino:%31s", &descriptor, inode) == 2 && chosen(descriptor))
+                inodes.insert(inode);
+        }
+    }
+    return inodes;
+}
+std::set<std::string> watched_files() {
+    return watched_files([](int) { return true; });
+}
+/// Those of connections to that port.
+std::set<std::string> watched_connections(unsigned short port) {
+    return watched_files([port](int descriptor) {
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0 && peer.sin_family == AF_INET && ntohs(peer.sin_port) == port;
+    });
+}
 
 } // namespace
 
@@ -241,6 +277,42 @@ TEST_CASE("http: a child process gets no connection, nor what curl opens for its
             auto const found = co_await child.communicate();
             CHECK(look != "");
             CHECK(found.standard_output == "looked\n");
+        }
+        co_await server.stop();
+    });
+}
+
+TEST_CASE("http: a connection that is closed leaves the epoll set, though a child of a fork() has it too") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        aya::event asked, answer;
+        test::server server([&](std::shared_ptr<test::connection> c) -> aya::task<> {
+            CHECK(co_await c->asked());
+            asked.set();
+            co_await answer.wait();
+            CHECK(co_await c->write(test::reply("", "200 OK", "Connection: close\r\n")));
+        });
+        {
+            http::client client(plain());
+            auto const request = aya::create_task(client.get(server.url("/")));
+            co_await asked.wait();
+            std::set<std::string> const used = watched_connections(server.port());
+            CHECK(used.size() == 1);
+            int ends[2];
+            REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+            pid_t const child = ::fork();
+            if (child == 0) {
+                char c = 0;
+                ::close(ends[1]);
+                (void)!::read(ends[0], &c, 1); // until the parent has seen enough
+                ::_exit(0);
+            }
+            ::close(ends[0]);
+            answer.set();
+            CHECK((co_await request).status_code() == 200);
+            CHECK(client.open_connections() == 0);
+            CHECK(watched_files().count(*used.begin()) == 0);
+            ::close(ends[1]);
+            CHECK(::waitpid(child, nullptr, 0) == child);
         }
         co_await server.stop();
     });
