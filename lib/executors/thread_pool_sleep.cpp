@@ -53,8 +53,8 @@ void thread_pool::sleep(worker& w) noexcept {
         park(w, deadline, driver);
     if (idle_.end_sleep(w.index))
         awake(w);
-    if (driver != nullptr && w.queue.size() != 0)
-        help_wanted(w);
+    if (driver != nullptr && (w.queue.size() != 0 || !w.lane.deque.empty()))
+        help_wanted(w); // and for the sockets, which nobody looks at while this worker is long about it
     w.watched_long = role == idle_set::role::watcher && !w.called;
 }
 

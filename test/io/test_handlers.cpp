@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // What somebody else's handlers do to the workers that call them.
 #include <aya/io/context.hpp>
+#include <aya/future.hpp>
+#include <aya/gather.hpp>
 #include <aya/sync/event.hpp>
 
 #include "support/harness.hpp"
+#include "support/rest.hpp"
 
 #include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 TEST_CASE("I/O: an exception of a handler is reported, and the worker goes on, whether it waits in the driver or looks there in passing") {
@@ -35,4 +40,30 @@ TEST_CASE("I/O: an exception of a handler is reported, and the worker goes on, w
             CHECK(messages.back() == "Exception in a handler of an I/O operation");
         },
         options);
+}
+
+TEST_CASE("P2: of what a handler makes ready in the driver, nothing waits for a long step beside workers that slept") {
+    aya::runtime rt(test::kind{3}.options());
+    for (int round = 0; round < 20; ++round) {
+        aya::promise<int> numbers[] = {aya::promise<int>(rt), aya::promise<int>(rt)};
+        std::atomic<int> waiting{0}, running{0}, met{0};
+        auto parent = [&](aya::future<int> number) -> aya::task<> {
+            waiting.fetch_add(1);
+            (void)co_await aya::gather(std::move(number));
+            running.fetch_add(1);
+            // A step that ends when the other parent runs too.
+            met.fetch_add(test::eventually_outside([&] { return running.load() == 2; }));
+        };
+        aya::task_handle<> const parents[] = {rt.spawn(parent, numbers[0].get_future()), rt.spawn(parent, numbers[1].get_future())};
+        // All have fallen asleep, one of them in the driver.
+        CHECK(test::eventually_outside([&] { return waiting.load() == 2; }));
+        CHECK(test::all_sleep(rt));
+        boost::asio::post(aya::io::context(rt), [&] {
+            numbers[0].set_value(1);
+            numbers[1].set_value(2);
+        });
+        for (auto const& p : parents)
+            rt.wait(p);
+        REQUIRE(met.load() == 2);
+    }
 }

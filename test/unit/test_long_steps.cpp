@@ -3,6 +3,7 @@
 #include <aya/aya.hpp>
 
 #include "support/harness.hpp"
+#include "support/rest.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +11,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -64,26 +64,6 @@ way const ways[] = {
      [](shared_surroundings const& s) { s->number.set_value(1); }},
 };
 
-// No worker has fallen asleep, and so none has woken, for longer than one watches: all sleep until they are called.
-bool all_sleep(aya::runtime& rt) {
-    auto const parks = [&] {
-        std::uint64_t sum = 0;
-        for (auto const& w : rt.metrics().workers)
-            sum += w.parks;
-        return sum;
-    };
-    std::uint64_t last = parks();
-    auto since = std::chrono::steady_clock::now();
-    return test::eventually_outside([&] {
-        auto const now = std::chrono::steady_clock::now();
-        if (std::uint64_t const sum = parks(); sum != last) {
-            last = sum;
-            since = now;
-        }
-        return now - since > std::chrono::milliseconds(4);
-    });
-}
-
 // What `w` makes ready runs within a minute while the step that made it goes on.
 bool runs_meanwhile(aya::runtime& rt, way const& w, bool from_rest) {
     auto const s = std::make_shared<surroundings>(rt);
@@ -101,7 +81,7 @@ bool runs_meanwhile(aya::runtime& rt, way const& w, bool from_rest) {
         CHECK(test::eventually_outside(waits));
     }
     if (from_rest)
-        CHECK(all_sleep(rt));
+        CHECK(test::all_sleep(rt));
     auto long_step = [&]() -> aya::task<bool> {
         w.wake(s);
         co_return test::eventually_outside([&] { return s->ran.load(); });
