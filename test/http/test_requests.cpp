@@ -18,6 +18,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -134,6 +135,33 @@ TEST_CASE("http: what a response tells") {
     });
 }
 
+TEST_CASE("http: a client's own header fields, unless the request has them; a client that was moved; any case in a scheme") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        test::server server(test::answering([](test::message const& m) {
+            return test::reply(m.field("X-Team") + "|" + m.field("User-Agent") + "|" + m.field("Accept-Encoding") + "|" + m.field("Expect") + "|" +
+                               m.field("Content-Type"));
+        }));
+        {
+            http::client_options o = plain();
+            o.headers.set("X-Team", "a");
+            o.headers.set("User-Agent", "mine/1");
+            o.headers.set("Accept-Encoding", "identity");
+            o.headers.set("Expect", "");
+            o.headers.set("Content-Type", "text/x-own");
+            http::client made(o);
+            http::client moved(std::move(made));
+            http::client client(plain());
+            client = std::move(moved);
+            CHECK((co_await client.get(server.url())).text() == "a|mine/1|identity||text/x-own");
+            http::request r("GET", server.url());
+            r.header("X-Team", "b").header("User-Agent", "yours/2").header("Accept-Encoding", "gzip").header("Expect", "nothing").header("Content-Type", "text/y");
+            CHECK((co_await client.request(r)).text() == "b|yours/2|gzip|nothing|text/y");
+            CHECK((co_await client.get("HTTP" + server.url().substr(4))).status_code() == 200);
+        }
+        co_await server.stop();
+    });
+}
+
 TEST_CASE("http: redirects are followed when asked for, by httpx's rules") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         test::server other(test::answering(echo));
@@ -143,6 +171,14 @@ TEST_CASE("http: redirects are followed when asked for, by httpx's rules") {
                 return test::reply("", "302 Found", "Location: /loop\r\n");
             if (m.target == "/303")
                 return test::reply("", "303 See Other", "Location: end?x=1\r\n");
+            if (m.target == "/301")
+                return test::reply("", "301 Moved Permanently", "Location: /end\r\n");
+            if (m.target == "/308")
+                return test::reply("", "308 Permanent Redirect", "Location: /end\r\n");
+            if (m.target == "/nowhere")
+                return test::reply("", "302 Found");
+            if (m.target == "/broken")
+                return test::reply("", "302 Found", "Location: http://[::1/\r\n");
             if (m.target == "/307")
                 return test::reply("", "307 Temporary Redirect", "Location: /end\r\n");
             if (m.target == "/far")
@@ -160,6 +196,13 @@ TEST_CASE("http: redirects are followed when asked for, by httpx's rules") {
             REQUIRE(seen.history().size() == 1);
             CHECK(seen.history()[0].status_code() == 303);
             CHECK((co_await client.post(server.url("/307"), json)).text() == "POST /end [application/json] {}");
+            CHECK((co_await client.post(server.url("/301"), json)).text() == "GET /end [] ");
+            CHECK((co_await client.put(server.url("/301"), json)).text() == "PUT /end [application/json] {}");
+            CHECK((co_await client.post(server.url("/308"), json)).text() == "POST /end [application/json] {}");
+            for (char const* const path : {"/301", "/303", "/far"})
+                CHECK((co_await client.head(server.url(path))).method() == "HEAD"); // stays one
+            CHECK((co_await client.get(server.url("/nowhere"))).status_code() == 302); // names no place to go to
+            CHECK(co_await test::throws<http::invalid_url>(client.get(server.url("/broken"))));
             CHECK(co_await test::throws<http::too_many_redirects>(client.get(server.url("/loop"))));
             CHECK(co_await test::throws<http::unsupported_protocol>(client.get(server.url("/file"))));
 
@@ -239,6 +282,8 @@ TEST_CASE("http: a request goes through a proxy, unless its host needs none") {
             http::client client({.proxy = proxy.url("/"), .no_proxy = "127.0.0.1", .trust_env = false});
             CHECK((co_await client.get("http://example.test/x")).text() == "proxy for http://example.test/x");
             CHECK((co_await client.get(server.url("/"))).text() == "direct");
+            http::client lost({.proxy = "http://name.invalid:3128", .trust_env = false});
+            CHECK(co_await test::throws<http::proxy_error>(lost.get(server.url("/"))));
         }
         co_await server.stop();
         co_await proxy.stop();

@@ -200,3 +200,26 @@ TEST_CASE("http stream: streamed content is not sent twice") {
         co_await server.stop();
     });
 }
+
+TEST_CASE("http stream: its status; what was read for a line and not used comes first; moved over another one") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        test::server server(test::answering([](test::message const& m) {
+            return m.target == "/missing" ? test::reply("no", "404 Not Found") : test::reply("one\ntwo\nthree");
+        }));
+        {
+            http::client client(plain());
+            http::response_stream s = co_await client.stream("GET", server.url("/missing"));
+            CHECK_FALSE(s.is_success());
+            CHECK(s.reason_phrase() == "Not Found");
+            CHECK(s.http_version() == "HTTP/1.1");
+            CHECK(test::refusal<http::http_status_error>([&] { s.raise_for_status(); }).find("404") != std::string::npos);
+            s = co_await client.stream("GET", server.url("/"));
+            CHECK(s.is_success());
+            s.raise_for_status();
+            CHECK(co_await s.next_line() == "one");
+            CHECK(co_await s.next() == "two\nthree");
+            CHECK_FALSE((co_await s.next()).has_value());
+        }
+        co_await server.stop();
+    });
+}

@@ -67,5 +67,9 @@ TEST_CASE("http TLS: HTTP/2 is taken where it is offered, and many requests shar
         old.version = http::http_version::http1;
         http::client plain(old);
         CHECK((co_await plain.get(nginx->tls_url("/"))).http_version() == "HTTP/1.1");
+        http::client_options only = trusting;
+        only.version = http::http_version::http2_prior_knowledge;
+        http::client sure(only);
+        CHECK((co_await sure.get(nginx->tls_url("/"))).http_version() == "HTTP/2");
     });
 }

@@ -8,6 +8,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace http = aya::http;
 
@@ -54,8 +55,50 @@ TEST_CASE("http client: options out of range are named; there is no client outsi
     test::everywhere_in_real_time([]() -> aya::task<> {
         auto const refused = [](http::client_options o) { return test::refusal<std::invalid_argument>([&] { http::client c(o); }); };
         CHECK(refused({.limits = {.max_connections = 0}}).find("max_connections") != std::string::npos);
+        CHECK(refused({.limits = {.max_connections = 1'000'001}}).find("max_connections") != std::string::npos);
+        CHECK(refused({.limits = {.max_connections_per_host = 1'000'001}}).find("max_connections_per_host") != std::string::npos);
         CHECK(refused({.limits = {.max_header_bytes = 0}}).find("max_header_bytes") != std::string::npos);
         CHECK(refused({.limits = {.keepalive_expiry = std::chrono::seconds(-1)}}).find("keepalive_expiry") != std::string::npos);
         co_return;
     });
+}
+
+TEST_CASE("http request: fields are added or replaced, content has its type, encoding leaves what needs none") {
+    http::request r("GET", "http://a/");
+    r.header("X-A", "1").add_header("X-A", "2");
+    CHECK(r.headers().get_list("X-A").size() == 2);
+    CHECK(r.header("X-A", "3").headers().get_list("X-A").size() == 1);
+    CHECK(http::text("hi").type() == "text/plain; charset=utf-8");
+    CHECK(http::text("hi").bytes() == "hi");
+    CHECK(http::percent_encode("aZ09-._~ /+") == "aZ09-._~%20%2F%2B");
+    CHECK(http::request("M-SEARCH", "http://a/").method() == "M-SEARCH");
+    CHECK(http::request("A_B", "http://a/").method() == "A_B");
+    CHECK(test::refusal<std::invalid_argument>([] { http::request none("", "http://a/"); }).find("method") != std::string::npos);
+    CHECK(http::request("GET", "http://a/?x=1&#c").query("q", "2").url() == "http://a/?x=1&q=2#c");
+}
+
+TEST_CASE("http response: the kind of a status, and what is thrown for it") {
+    auto const with = [](int status, std::string reason) {
+        http::detail::response_head head;
+        head.status_code = status;
+        head.reason_phrase = std::move(reason);
+        head.url = "http://a/b";
+        return http::response(std::move(head), "content", {});
+    };
+    CHECK(with(204, "").is_success());
+    CHECK(with(302, "").is_redirect());
+    CHECK_FALSE(with(302, "").is_error());
+    CHECK(with(404, "").is_client_error());
+    CHECK(with(404, "").is_error());
+    CHECK_FALSE(with(404, "").is_server_error());
+    CHECK(with(503, "").is_server_error());
+    CHECK(with(503, "").is_error());
+    CHECK(with(200, "OK").raise_for_status().content() == "content");
+    try {
+        (void)with(503, "").raise_for_status(); // as with HTTP/2, which has no phrases
+        FAIL("no exception");
+    } catch (http::http_error const& e) {
+        CHECK(std::string(e.what()).find("503") != std::string::npos);
+        CHECK(e.url() == "http://a/b");
+    }
 }

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <poll.h>
@@ -125,6 +126,53 @@ TEST_CASE("await: other signatures give nothing, a tuple, or an exception") {
             thrown = true;
         }
         CHECK(thrown);
+        auto fine = [](auto&& token) {
+            return asio::async_initiate<decltype(token), void(std::exception_ptr, int)>(
+                [](auto handler) { std::move(handler)(std::exception_ptr(), 8); }, token);
+        };
+        CHECK(co_await fine(aya::io::await) == 8);
+        auto aborted = [](auto&& token) {
+            return asio::async_initiate<decltype(token), void(std::exception_ptr, int)>(
+                [](auto handler) {
+                    std::move(handler)(std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted)), 0);
+                },
+                token);
+        };
+        bool told = false;
+        try {
+            (void)co_await aborted(aya::io::await);
+        } catch (boost::system::system_error const& e) { // no cancellation: nobody has asked for one
+            told = e.code() == asio::error::operation_aborted;
+        }
+        CHECK(told);
+    });
+}
+
+TEST_CASE("await: objects of executors that run one handler at a time: another context, and a strand") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        asio::io_context other(1);
+        auto const work = asio::make_work_guard(other);
+        std::thread thread([&] { other.run(); });
+        auto body = [](asio::io_context* of) -> aya::task<> {
+            using timer_of_context = asio::steady_timer::rebind_executor<asio::io_context::executor_type>::other;
+            timer_of_context a(of->get_executor(), 1ms);
+            co_await a.async_wait(aya::io::await);
+            CHECK(aya::detail::this_thread() != nullptr); // back on a worker
+            a.expires_after(1h);
+            auto wait = [](timer_of_context& t) -> aya::task<> { co_await t.async_wait(aya::io::await); };
+            CHECK(co_await test::throws<aya::timeout_error>(aya::wait_for(wait(a), 1ms)));
+            using strand = asio::strand<asio::io_context::executor_type>;
+            using timer_of_strand = asio::steady_timer::rebind_executor<strand>::other;
+            timer_of_strand b(strand(of->get_executor()), 1ms);
+            co_await b.async_wait(aya::io::await);
+            CHECK(aya::detail::this_thread() != nullptr);
+            b.expires_after(1h);
+            auto wait_too = [](timer_of_strand& t) -> aya::task<> { co_await t.async_wait(aya::io::await); };
+            CHECK(co_await test::throws<aya::timeout_error>(aya::wait_for(wait_too(b), 1ms)));
+        };
+        rt.block_on(body, &other);
+        other.stop();
+        thread.join();
     });
 }
 

@@ -56,6 +56,15 @@ TEST_CASE("address: numbers, names, text") {
         auto const found = co_await io::getaddrinfo("localhost", "80");
         CHECK(!found.empty());
         CHECK(found.front().port() == 80);
+        CHECK(std::string(io::resolver_category().name()) == "getaddrinfo");
+        CHECK(io::address().text().empty());
+        CHECK(io::address().port() == 0);
+        sockaddr const unnamed{.sa_family = AF_UNIX, .sa_data = {}};
+        CHECK(io::address(&unnamed, sizeof unnamed.sa_family).text().empty()); // a Unix socket without a name
+        CHECK(io::address(&unnamed, sizeof unnamed.sa_family).port() == 0);
+        CHECK(co_await test::throws<std::invalid_argument>(io::getaddrinfo("localhost", "65536")));
+        CHECK(co_await test::throws<std::invalid_argument>(io::getaddrinfo("localhost", "123456")));
+        CHECK((co_await io::getaddrinfo("", "80", AF_INET, true)).front().text() == "0.0.0.0:80"); // to listen on all of this host's
     });
 }
 

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <optional>
 #include <system_error>
 
 using namespace std::chrono_literals;
@@ -179,5 +180,44 @@ TEST_CASE("server: bad options are refused, with their names") {
         options.ssl_handshake_timeout = 0s;
         CHECK(co_await test::throws<std::invalid_argument>(io::start_server(nothing, "127.0.0.1", 0, options)));
         CHECK(co_await test::throws<std::invalid_argument>(io::open_connection("127.0.0.1", "70000")));
+    });
+}
+
+TEST_CASE("server: two share a port when both say so; IPv6 has a socket of its own") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        io::server_options shared;
+        shared.reuse_port = true;
+        auto first = co_await io::start_server(test::echo, "127.0.0.1", 0, shared);
+        auto second = co_await io::start_server(test::echo, "127.0.0.1", first.port(), shared);
+        CHECK(second.port() == first.port());
+        CHECK(co_await test::code_of(io::start_server(test::echo, "127.0.0.1", first.port())) == std::errc::address_in_use);
+        for (int i = 0; i < 8; ++i)
+            co_await test::ask(first.port()); // whichever of them takes it
+        first.close();
+        co_await first.wait_closed();
+        co_await test::ask(second.port());
+        second.close();
+        co_await second.wait_closed();
+        std::optional<io::server> six;
+        std::error_code none;
+        try {
+            six = co_await io::start_server(test::echo, "::1", 0);
+        } catch (std::system_error const& e) {
+            none = e.code();
+        }
+        if (!six) { // a machine without IPv6
+            bool const not_here = none == std::errc::address_family_not_supported || none == std::errc::address_not_available;
+            CHECK(not_here);
+            co_return;
+        }
+        auto four = co_await io::start_server(test::echo, "127.0.0.1", six->port()); // the same port of the other family
+        auto [reader, writer] = co_await io::open_connection("::1", six->port());
+        CHECK(writer.peername() == "[::1]:" + std::to_string(six->port()));
+        writer.close();
+        co_await writer.wait_closed();
+        four.close();
+        six->close();
+        co_await four.wait_closed();
+        co_await six->wait_closed();
     });
 }

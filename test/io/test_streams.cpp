@@ -361,3 +361,32 @@ TEST_CASE("streams: connections that nobody closes are closed with their last en
     });
     CHECK(test::open_descriptors() == before);
 }
+
+TEST_CASE("streams: after write_eof nothing can be written; asked for twice, or after close, it changes nothing") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        auto server = co_await test::echo_server();
+        auto [reader, writer] = co_await io::open_connection("127.0.0.1", server.port());
+        CHECK(writer.can_write_eof());
+        writer.set_write_buffer_limits(1000);
+        writer.write("last");
+        writer.write_eof();
+        writer.write_eof();
+        CHECK(test::refusal([w = &writer] { w->write("more"); }).find("write_eof") != std::string::npos);
+        CHECK(co_await reader.read() == "last");
+        writer.close();
+        writer.write_eof();
+        co_await writer.wait_closed();
+        auto [other_reader, other_writer] = co_await io::open_connection("127.0.0.1", server.port());
+        other_writer.close();
+        other_writer.write_eof(); // the end is on its way
+        CHECK((co_await other_reader.read()).empty());
+        co_await other_writer.wait_closed();
+        server.close();
+        co_await server.wait_closed();
+        io::open_options none;
+        none.limit = 0;
+        CHECK(co_await test::throws<std::invalid_argument>(io::open_connection("127.0.0.1", server.port(), none)));
+        CHECK(co_await test::throws<std::invalid_argument>(io::open_unix_connection("")));
+        CHECK(co_await test::throws<std::invalid_argument>(io::open_unix_connection(std::string(200, 'x'))));
+    });
+}

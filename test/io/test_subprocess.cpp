@@ -93,6 +93,14 @@ TEST_CASE("SP5: communicate feeds and reads at the same time, and forgives a chi
         CHECK(out.standard_output == much);
         CHECK(out.standard_error == much);
         CHECK(cat.returncode() == 0);
+        auto quiet = co_await shell("cat; echo end");
+        auto in = quiet.stdin_writer();
+        CHECK(in.can_write_eof());
+        in.write("fed\n");
+        in.write_eof();
+        CHECK(in.is_closing()); // a pipe has one direction
+        CHECK(co_await quiet.stdout_reader().read() == "fed\nend\n");
+        CHECK(co_await quiet.wait() == 0);
         auto deaf = co_await shell("echo done");
         auto rest = co_await deaf.communicate(much);
         CHECK(rest.standard_output == "done\n");

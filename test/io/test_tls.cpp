@@ -116,12 +116,16 @@ TEST_CASE("tls: a connection goes on with TLS when both sides say so") {
             co_await writer.wait_closed();
         };
         auto [reader, writer] = co_await test::connected_to(upgrade);
+        CHECK(writer.alpn_protocol().empty());
+        CHECK(co_await test::throws<std::invalid_argument>(writer.start_tls(trusting_context(), "localhost", 0s)));
         writer.write("STARTTLS\n");
         CHECK(co_await reader.readline() == "go\n");
         auto context = trusting_context();
         context.set_alpn_protocols({"other/2", "test/1"});
         co_await writer.start_tls(context, "localhost");
         CHECK(writer.alpn_protocol() == "test/1");
+        CHECK(test::refusal([w = &writer] { w->write_eof(); }).find("TLS") != std::string::npos);
+        CHECK(co_await test::throws<aya::invalid_state_error>(writer.start_tls(context, "localhost"))); // a second time
         writer.write("secret\n");
         CHECK(co_await reader.readline() == "secret\n");
         CHECK((co_await reader.read()).empty());

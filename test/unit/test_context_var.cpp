@@ -141,3 +141,15 @@ TEST_CASE("context_var: outside tasks every thread has its own values") {
     v.reset(mine);
     CHECK(v.get() == 0);
 }
+
+TEST_CASE("context: a copy is the same context, also one that is assigned; copy() is another one") {
+    aya::context_var<int> v;
+    aya::context a, b;
+    a.run([&] { v.set(1); });
+    b.run([&] { v.set(2); });
+    aya::context const c = a.copy();
+    b = a;
+    b.run([&] { v.set(3); });
+    CHECK(a.run([&] { return v.get(); }) == 3);
+    CHECK(c.run([&] { return v.get(); }) == 1);
+}

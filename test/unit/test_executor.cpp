@@ -372,3 +372,64 @@ TEST_CASE("inline_executor: a long chain of tasks that wake each other needs no 
     };
     CHECK(rt.block_on(chain) == 20'000);
 }
+
+namespace {
+
+/// Work that is kept: what comes first, and what is moved over it.
+struct keeping_executor {
+    std::shared_ptr<std::vector<aya::work>> kept;
+    void execute(aya::work w) const {
+        if (kept->empty())
+            kept->push_back(std::move(w));
+        else
+            kept->front() = std::move(w);
+    }
+};
+
+struct passing_executor {
+    aya::any_executor to;
+    void execute(aya::work w) const { to.execute(std::move(w)); }
+};
+
+struct calling_executor {
+    void execute(aya::work w) const { aya::inline_executor().execute(std::move(w)); }
+};
+
+} // namespace
+
+TEST_CASE("work: what is moved over is refused, what is called twice runs once") {
+    test::on_ordered_runtimes([](aya::runtime& rt) {
+        rt.block_on([]() -> aya::task<> {
+            auto const kept = std::make_shared<std::vector<aya::work>>();
+            aya::any_executor const e = keeping_executor{kept};
+            static int calls;
+            calls = 0;
+            auto call = [](aya::any_executor on) -> aya::task<int> { co_return co_await aya::run_in_executor(on, [] { return ++calls; }); };
+            auto const first = aya::create_task(call, e);
+            auto const second = aya::create_task(call, e);
+            while (kept->empty() || !first.done())
+                co_await aya::yield();
+            CHECK(co_await test::throws<aya::broken_executor>(first));
+            CHECK(calls == 0);
+            kept->front()();
+            kept->front()();
+            CHECK(co_await second == 1);
+            CHECK(calls == 1);
+        });
+    });
+}
+
+TEST_CASE("executors that pass their work on: to any executor, and to one that runs it at once") {
+    CHECK(aya::inline_executor() == aya::inline_executor());
+    test::on_every_runtime([](aya::runtime& rt) {
+        on_each_executor(rt, [&](aya::any_executor const& e) {
+            auto call = [](aya::any_executor on) -> aya::task<int> { co_return co_await aya::run_in_executor(on, [] { return 42; }); };
+            CHECK(rt.block_on(call, aya::any_executor(passing_executor{e})) == 42);
+        });
+        auto on_which_thread = [](aya::any_executor on) -> aya::task<bool> {
+            std::thread::id const here = std::this_thread::get_id(); // before the call: it may come back elsewhere
+            co_return co_await aya::run_in_executor(on, [] { return std::this_thread::get_id(); }) == here;
+        };
+        CHECK(rt.block_on(on_which_thread, aya::any_executor(calling_executor{})));
+    });
+}

@@ -445,6 +445,16 @@ TEST_CASE("explore: what went wrong is said with the order and the task tree; th
     };
     text = test::refusal<schedule_failure>([&] { explore({}, lost); });
     CHECK(text.find("Task exception was never retrieved: nobody cares") != std::string::npos);
+    auto const by_a_number = []() -> aya::task<> {
+        throw 42;
+        co_return;
+    };
+    CHECK(test::refusal<schedule_failure>([&] { explore({}, by_a_number); }).find("an exception of unknown type") != std::string::npos);
+    auto const by_a_cancellation = []() -> aya::task<> {
+        throw aya::cancelled_error("changed its mind");
+        co_return;
+    };
+    CHECK(test::refusal<schedule_failure>([&] { explore({}, by_a_cancellation); }).find("cancelled: changed its mind") != std::string::npos);
 }
 
 TEST_CASE("explore: what is to be replayed must be an order") {

@@ -4,6 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+#include <string>
+#include <string_view>
+
 using aya::detail::function_name;
 
 TEST_CASE("function_name: what g++ and clang call coroutines, without what nobody reads") {
@@ -22,7 +27,12 @@ TEST_CASE("function_name: what g++ and clang call coroutines, without what nobod
     CHECK(function_name("auto ns::outer()::(anonymous class)::operator()(int) const") == "ns::outer()::<lambda>");
     CHECK(function_name("void aya::v1::task_group::exit(aya::v1::task_group::exit()::_ZN3aya2v110task_group4exitEv.Frame*)") ==
           "aya::task_group::exit");
+    CHECK(function_name("int *ns::pointer(int)") == "ns::pointer");
+    CHECK(function_name("int &ns::reference(int)") == "ns::reference");
+    CHECK(function_name("auto f(int) [T = auto (int) -> int]") == "f"); // an arrow closes nothing
     CHECK(function_name("") == "");
+    for (char const* const broken : {"f)", ")", "]", "f(int", "<lambda", "<lambda(int", "a <lambda> b)", ">x", "* & "})
+        (void)function_name(broken); // stays inside the text, whatever stands there
 }
 
 TEST_CASE("is_plumbing, file_name") {
@@ -40,6 +50,23 @@ TEST_CASE("json_writer: nesting, commas, and text of every kind") {
     aya::detail::json_writer text;
     text.string("\"\\\n\x01\xc3\xa4\xff\xe2\x82");
     CHECK(text.text() == "\"\\\"\\\\\\n\\u0001\xc3\xa4\\u00ff\\u00e2\\u0082\"");
+    auto const written = [](std::string_view s) {
+        aya::detail::json_writer w;
+        w.string(s);
+        return std::string(w.text());
+    };
+    // The ends of each length, and what lies just beyond them.
+    for (char const* const good : {"\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xc2\x80", "\xdf\xbf"})
+        CHECK(written(good) == '"' + std::string(good) + '"');
+    CHECK(written("\xe0\x9f\xbf") == "\"\\u00e0\\u009f\\u00bf\"");         // over-long
+    CHECK(written("\xed\xa0\x80") == "\"\\u00ed\\u00a0\\u0080\"");         // a surrogate
+    CHECK(written("\xf0\x8f\xbf\xbf") == "\"\\u00f0\\u008f\\u00bf\\u00bf\""); // over-long
+    CHECK(written("\xf4\x90\x80\x80") == "\"\\u00f4\\u0090\\u0080\\u0080\""); // beyond the last character
+    CHECK(written("\xf5") == "\"\\u00f5\"");
+    CHECK(written("\xc3(") == "\"\\u00c3(\"");
+    aya::detail::json_writer numbers;
+    numbers.begin_array().number(std::numeric_limits<double>::infinity()).number(std::nan("")).end_array();
+    CHECK(numbers.text() == "[null,null]");
 }
 
 TEST_CASE("json_writer: nanoseconds are microseconds with three decimals, however many there are") {

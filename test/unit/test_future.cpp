@@ -52,6 +52,26 @@ TEST_CASE("future: of void, of a reference, of what only moves") {
     });
 }
 
+TEST_CASE("promise: once it is done, setting is refused, or said to have failed, with and without a value; moved over itself it stays") {
+    everywhere([]() -> aya::task<> {
+        aya::promise<> nothing;
+        CHECK(nothing.try_set_value());
+        CHECK_FALSE(nothing.try_set_value());
+        CHECK_FALSE(nothing.cancel());
+        CHECK_THROWS_AS(nothing.set_value(), aya::invalid_state_error);
+        aya::promise<int> some;
+        aya::promise<int>& same = some;
+        some = std::move(same);
+        CHECK(some);
+        some.set_value(1);
+        CHECK_FALSE(some.try_set_value(2));
+        CHECK_THROWS_AS(some.set_value(3), aya::invalid_state_error);
+        CHECK_THROWS_AS(some.set_exception(std::make_exception_ptr(std::runtime_error("late"))), aya::invalid_state_error);
+        int const kept = co_await some.get_future();
+        CHECK(kept == 1);
+    });
+}
+
 TEST_CASE("future: a promise that goes unset breaks it, one that was set does not") {
     everywhere([]() -> aya::task<> {
         std::optional<aya::promise<int>> p(std::in_place);

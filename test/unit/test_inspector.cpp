@@ -290,3 +290,46 @@ TEST_CASE("report_sink: what several threads print does not mix") {
         expected += "aya: message (task)\nstack\ncreated\n";
     CHECK((errors.text() == expected));
 }
+
+TEST_CASE("reports without a handler: one line on standard error, whatever was thrown") {
+    captured_errors const errors;
+    {
+        aya::runtime rt({.workers = 1});
+        rt.block_on([]() -> aya::task<> {
+            (void)aya::call_soon([] { throw std::runtime_error("with a text"); });
+            (void)aya::call_soon([] { throw aya::cancelled_error("out of place"); });
+            (void)aya::call_soon([] { throw 42; });
+            co_await test::settle();
+            co_await aya::sleep(1ms);
+        });
+    }
+    std::string const text = errors.text();
+    for (char const* const end : {": with a text\n", ": out of place\n", ": exception of unknown type\n"}) {
+        CAPTURE(text);
+        CHECK(text.find(end) != std::string::npos);
+    }
+    CHECK(std::count(text.begin(), text.end(), '\n') == 3);
+}
+
+TEST_CASE("AYA_TRACE: each runtime of a process has a file of its own") {
+    char name[] = "/tmp/aya-test.XXXXXX"; // a dot that begins no extension
+    REQUIRE(::mkdtemp(name) != nullptr);
+    std::filesystem::path const folder = name;
+    auto run_with = [](std::string const& file) {
+        ::setenv("AYA_TRACE", file.c_str(), 1);
+        aya::runtime rt({.workers = 1});
+        ::unsetenv("AYA_TRACE");
+        rt.block_on([]() -> aya::task<> { co_await aya::yield(); });
+    };
+    std::string const pid = std::to_string(::getpid());
+    run_with(folder / "first-%p.json");
+    run_with(folder / "then-%p.json");
+    run_with(folder / "plain");
+    run_with("");
+    std::vector<std::string> files;
+    for (auto const& entry : std::filesystem::directory_iterator(folder))
+        files.push_back(entry.path().filename());
+    std::sort(files.begin(), files.end());
+    CHECK(files == std::vector<std::string>{"first-" + pid + ".json", "plain-3", "then-" + pid + "-2.json"});
+    std::filesystem::remove_all(folder);
+}

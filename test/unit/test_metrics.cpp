@@ -8,7 +8,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -107,6 +109,8 @@ TEST_CASE("metrics: histograms, and the text for Prometheus") {
         CHECK(contains(text, "my_worker_steps_total{runtime=\"x\\\"y\",worker=\"0\"} "));
         CHECK(contains(text, "my_step_seconds_bucket{runtime=\"x\\\"y\",le=\"+Inf\"} " + std::to_string(m.step_time->count) + "\n"));
     }, {.histograms = true, .name = "x\"y"});
+    aya::runtime rt({.workers = 1, .name = "a\nb\\c\"d"});
+    CHECK(contains(rt.metrics().prometheus("aya"), "aya_tasks_alive{runtime=\"a\\nb\\\\c\\\"d\"} 0\n"));
 }
 
 TEST_CASE("histogram: intervals double from a microsecond") {
@@ -122,6 +126,8 @@ TEST_CASE("histogram: intervals double from a microsecond") {
     CHECK(seen.bounds[0] == doctest::Approx(1e-6));
     CHECK(seen.bounds[1] == doctest::Approx(2e-6));
     CHECK(aya::time_histogram().quantile(0.5) == 0);
+    CHECK(seen.quantile(0) == doctest::Approx(1e-6)); // nothing lies below the first that has something
+    CHECK(seen.quantile(1) == std::numeric_limits<double>::infinity());
 }
 
 TEST_CASE("traces: more events than there could be are refused") {
@@ -154,6 +160,32 @@ TEST_CASE("traces: steps, jobs and spans; nothing without start_trace()") {
         CHECK_FALSE(contains(aya::trace_text(rt), "\"events_lost\":0}"));
         CHECK_THROWS_AS(aya::write_trace(rt, "/nowhere/trace.json"), std::system_error);
     });
+}
+
+TEST_CASE("traces: callbacks, and what one worker takes from another") {
+    aya::runtime rt({.workers = 2});
+    aya::stop_trace(rt); // none is there
+    aya::start_trace(rt);
+    aya::start_trace(rt, 1); // goes on as it is
+    CHECK(rt.block_on([]() -> aya::task<bool> {
+        static std::atomic<bool> called, elsewhere;
+        called = elsewhere = false;
+        (void)aya::call_soon([] { called = true; });
+        bool const soon = co_await test::eventually([] { return called.load(); });
+        // This worker is held until the other one has taken what it has started.
+        auto const h = aya::create_task([]() -> aya::task<> {
+            elsewhere = true;
+            co_return;
+        });
+        bool const taken = test::eventually_outside([] { return elsewhere.load(); });
+        co_await h;
+        co_return soon && taken;
+    }));
+    aya::stop_trace(rt);
+    std::string const text = aya::trace_text(rt);
+    CHECK(contains(text, "\"name\":\"callback\",\"cat\":\"step\""));
+    CHECK(contains(text, "\"name\":\"steal\""));
+    CHECK(contains(text, "\"stolen\":1"));
 }
 
 namespace {

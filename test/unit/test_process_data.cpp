@@ -12,14 +12,17 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <future>
 #include <map>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <random>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
@@ -87,6 +90,22 @@ TEST_CASE("process_pool: a large shared_array is the same memory here and there"
     aya::shared_array<int> back = pool.submit<&negated>(aya::shared_array<int>(std::move(block))).get();
     CHECK(back[7] == -7);
     CHECK(file_of(std::move(back).take_block().descriptor()) == before);
+}
+
+TEST_CASE("shared_array: read through const, moved over another one, refused where no size could hold it") {
+    aya::shared_array<int> values(3);
+    std::iota(values.begin(), values.end(), 1);
+    aya::shared_array<int> const& constant = values;
+    CHECK(std::accumulate(constant.begin(), constant.end(), 0) == 6);
+    CHECK(constant[2] == 3);
+    aya::shared_array<int> other(100'000); // a file in memory
+    other[0] = 9;
+    values = std::move(other);
+    CHECK(values.size() == 100'000);
+    CHECK(values[0] == 9);
+    CHECK(values[1] == 0);
+    CHECK_THROWS_AS((void)aya::shared_array<int>(SIZE_MAX / 4), std::bad_array_new_length);
+    CHECK_THROWS_AS((void)aya::shared_array<char>(SIZE_MAX / 2), std::system_error); // more than there are addresses
 }
 
 TEST_CASE("process_pool: what is too long for the rings goes through shared memory, whatever its type") {

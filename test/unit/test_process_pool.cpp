@@ -19,6 +19,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -142,6 +143,28 @@ TEST_CASE("to_process: goes where every awaitable goes") {
     });
 }
 
+TEST_CASE("to_process: is awaited once, by one task, whose tree says so") {
+    test::temporary_folder const folder;
+    test::gate gate(folder);
+    aya::process_pool pool({.max_workers = 1});
+    auto body = [](aya::process_pool& p, test::gate& g) -> aya::task<> {
+        auto call = aya::to_process<&wait_at_gate>(p, g.path(), 7);
+        auto await_it = [](decltype(call)& c) -> aya::task<int> { co_return co_await c; };
+        auto const first = aya::create_task(await_it(call), {.name = "first"});
+        CHECK(co_await test::eventually([&] { return g.somebody_waits(); }));
+        CHECK(aya::capture_tasks().text().find("waits for to_process") != std::string::npos);
+        CHECK(co_await test::throws<aya::invalid_state_error>(await_it(call)));
+        g.open();
+        CHECK(co_await first == 7);
+        auto moved = aya::to_process<&wait_at_gate>(p, g.path(), 8);
+        auto const taken = std::move(moved);
+        (void)taken; // goes unawaited
+        CHECK(co_await test::throws<aya::invalid_state_error>(await_it(moved)));
+    };
+    aya::runtime rt({.workers = 2});
+    rt.block_on(body(pool, gate));
+}
+
 TEST_CASE("to_process: virtual time stands still while a child works") {
     test::everywhere([]() -> aya::task<> {
         aya::process_pool pool({.max_workers = 1});
@@ -236,6 +259,8 @@ TEST_CASE("process_pool: the initializer runs first in each child") {
         CHECK(c.get() == 42);
     CHECK(pool.children_started() >= 8);
     CHECK(initialized_with == 0); // not here
+    aya::process_pool large({.max_workers = 2, .initializer = aya::process_call::to<&initialize>(1, std::string(1'000'000, 'x'))});
+    CHECK(large.submit<&what_was_initialized>().get() == 1'000'001); // through shared memory
 }
 
 TEST_CASE("process_pool: an initializer that throws, or ends the child, ends the calls that wait, with the reason") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <source_location>
 #include <sstream>
 #include <string>
@@ -135,6 +136,48 @@ TEST_CASE("task_info::waits_for: each kind of wait has its name") {
         text = co_await waits_for(group());
         CHECK(text == "task_group of 1 task");
     });
+    test::everywhere_in_real_time([]() -> aya::task<> { // a call that runs holds virtual time up
+        static std::atomic<int> running;
+        static std::atomic<bool> over;
+        static constexpr auto block = [] {
+            running.fetch_add(1);
+            while (!over.load())
+                std::this_thread::yield();
+        };
+        over = false;
+        running = 0;
+        aya::blocking_pool const pool({.max_threads = 1});
+        auto in_thread = []() -> aya::task<> { co_await aya::to_thread(block); };
+        auto in_arena = []() -> aya::task<> { co_await aya::to_cpu(block); };
+        auto elsewhere = [](aya::any_executor e) -> aya::task<> { co_await aya::run_in_executor(e, block); };
+        auto moving = [](aya::any_executor e) -> aya::task<> { co_await aya::resume_on(e); };
+        std::vector<aya::task_handle<>> all;
+        all.push_back(aya::create_task(in_thread(), {.name = "a"}));
+        all.push_back(aya::create_task(in_arena(), {.name = "b"}));
+        all.push_back(aya::create_task(elsewhere(pool), {.name = "c"}));
+        CHECK(co_await test::eventually([] { return running.load() == 3; }));
+        all.push_back(aya::create_task(moving(pool), {.name = "d"})); // whose only thread is taken
+        static constexpr auto waits = [](char const* name, char const* what) {
+            auto const tree = aya::capture_tasks();
+            aya::task_info const* const t = find(tree, name);
+            return t != nullptr && t->waits_for == what;
+        };
+        CHECK(co_await test::eventually([] { return waits("d", "resume_on"); }));
+        CHECK(waits("a", "to_thread"));
+        CHECK(waits("b", "to_cpu"));
+        CHECK(waits("c", "run_in_executor"));
+        over = true;
+        co_await aya::gather(std::move(all));
+    });
+}
+
+TEST_CASE("dump_tasks: what the text of capture_tasks() says, into any stream") {
+    aya::runtime rt({.workers = 1});
+    auto const h = rt.spawn(test::forever(), {.name = "left alone"});
+    std::ostringstream out;
+    aya::dump_tasks(rt, out);
+    CHECK(contains(out.str(), "left alone (#"));
+    h.cancel();
 }
 
 TEST_CASE("task_info::from_outside: of a wait for a mutex, for as long as a thread outside holds it") {

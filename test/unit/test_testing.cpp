@@ -63,6 +63,12 @@ TEST_CASE("testing::run: what is left behind is a failure that names it") {
         co_return;
     });
     CHECK(contains(text, "1 timer is left"));
+    text = failure_of({}, []() -> aya::task<> {
+        (void)aya::call_later(1h, [] {});
+        (void)aya::call_later(2h, [] {});
+        co_return;
+    });
+    CHECK(contains(text, "2 timers are left"));
     static int descriptor = -1;
     text = failure_of({}, []() -> aya::task<> {
         descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -154,4 +155,63 @@ TEST_CASE("progress: a bar on a terminal, from any thread; the last state is wri
     CHECK(last.ends_with("\r\n"));
     ::close(terminal);
     ::close(shown);
+}
+
+TEST_CASE("progress: shown by who knows how far it is, with a note; a total of nothing; nobody who reads") {
+    pipe_ends p;
+    {
+        aya::progress shown({.label = "copying", .unit = "MB", .descriptor = p.ends[1]});
+        shown.show(1, 20);
+        CHECK(written(p.ends[0]).empty()); // not a tenth
+        shown.show(3, 30, "a.iso");
+        std::string const text = written(p.ends[0]);
+        CHECK(text.starts_with("copying: 3 of 30 MB, 10 %"));
+        CHECK(text.ends_with(" a.iso\n"));
+        shown.show(30, 30, "done");
+        CHECK(written(p.ends[0]).empty()); // the last state is the destructor's
+    }
+    CHECK(contains(written(p.ends[0]), "30 of 30 MB, 100 %"));
+    std::vector<int> const none;
+    auto view = aya::track(none, {.label = "none", .descriptor = p.ends[1]});
+    CHECK(view.size() == 0);
+    std::vector<int> const three{1, 2, 3};
+    CHECK(aya::track(three, {.total = 6, .descriptor = p.ends[1]}).size() == 3); // what is said of the total is not asked of the range
+    CHECK(contains(written(p.ends[0]), "0 of 6, 0 %"));
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    ::close(ends[0]);
+    auto const before = std::signal(SIGPIPE, SIG_IGN);
+    {
+        aya::progress unread({.total = 10, .descriptor = ends[1]});
+        for (int i = 0; i < 10; ++i)
+            unread.advance();
+        CHECK(unread.done() == 10);
+    }
+    std::signal(SIGPIPE, before);
+    ::close(ends[1]);
+}
+
+TEST_CASE("progress: on a terminal that is too narrow, or does not know its width") {
+    for (bool const narrow : {true, false}) {
+        int terminal = -1, shown = -1;
+        struct winsize size {
+            24, 0, 0, 0
+        };
+        if (narrow)
+            size.ws_col = 30;
+        REQUIRE(::openpty(&terminal, &shown, nullptr, nullptr, &size) == 0);
+        ::fcntl(terminal, F_SETFL, O_NONBLOCK);
+        {
+            aya::progress bar({.label = "a label of some length", .total = 2, .descriptor = shown});
+            bar.advance();
+        }
+        std::string line = written(terminal);
+        std::size_t const begin = line.rfind("\033[K") + 3;
+        line = line.substr(begin, line.find('\r', begin) - begin);
+        CHECK(line.starts_with("a label of some length ["));
+        CHECK(line.size() <= (narrow ? 29U : 79U));
+        CHECK(contains(line, "1 of 2") != narrow);
+        ::close(terminal);
+        ::close(shown);
+    }
 }
