@@ -103,6 +103,8 @@ TEST_CASE("http bad input: a server that resets, closes, or is not there") {
             CHECK(co_await test::throws<http::unsupported_protocol>(client.get("ftp://127.0.0.1/")));
             CHECK(co_await test::throws<http::unsupported_protocol>(client.get("/relative")));
             CHECK(co_await test::throws<http::invalid_url>(client.get("http://127.0.0.1/a b")));
+            CHECK(co_await test::throws<http::invalid_url>(client.get("http://127.0.0.1/a\x7f")));
+            CHECK(co_await test::throws<http::unsupported_protocol>(client.get("http:/")));
             CHECK(co_await test::throws<http::invalid_url>(client.get("http://127.0.0.1/\r\nEvil: 1")));
             CHECK(co_await test::throws<http::request_error>(client.get("http://127.0.0.1:99999/")));
             CHECK(client.active_requests() == 0);

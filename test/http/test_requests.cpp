@@ -83,6 +83,7 @@ TEST_CASE("http: each method, with and without content") {
             CHECK((co_await client.patch(server.url("/p"), json)).text() == "PATCH /p [application/json] {}");
             CHECK((co_await client.post(server.url("/p"))).text() == "POST /p [] ");
             CHECK((co_await client.put(server.url("/p"))).text() == "PUT /p [] ");
+            CHECK((co_await client.patch(server.url("/p"))).text() == "PATCH /p [] ");
             http::form form;
             form.add("a", "1").add("b", "x y");
             CHECK((co_await client.post(server.url("/p"), form)).text() == "POST /p [application/x-www-form-urlencoded] a=1&b=x%20y");

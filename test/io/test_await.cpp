@@ -176,6 +176,21 @@ TEST_CASE("await: objects of executors that run one handler at a time: another c
     });
 }
 
+TEST_CASE("await: an operation is awaited once; a runtime's context is that of its tasks") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        asio::io_context* const from_outside = &aya::io::context(rt);
+        auto body = [](asio::io_context* expected) -> aya::task<> {
+            CHECK(&aya::io::context() == expected);
+            asio::steady_timer t(aya::io::context(), 1ms);
+            auto operation = t.async_wait(aya::io::await);
+            auto await_it = [](decltype(operation)& o) -> aya::task<> { co_await o; };
+            co_await await_it(operation);
+            CHECK(co_await test::throws<aya::invalid_state_error>(await_it(operation)));
+        };
+        rt.block_on(body, from_outside);
+    });
+}
+
 TEST_CASE("await: an operation whose handler is dropped, or that cannot be started, fails") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         auto drops = [](auto&& token) {

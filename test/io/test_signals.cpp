@@ -113,3 +113,24 @@ TEST_CASE("signals: a runtime's end removes its handlers") {
     });
     CHECK(has_default(SIGUSR2));
 }
+
+TEST_CASE("signals: two runtimes may have a handler for one signal; the last one that goes restores the default") {
+    aya::runtime a({.workers = 1}), b({.workers = 1});
+    static std::atomic<int> calls;
+    calls = 0;
+    auto add = []() -> aya::task<> {
+        io::add_signal_handler(SIGUSR2, [] { calls.fetch_add(1); });
+        co_return;
+    };
+    auto remove = []() -> aya::task<bool> { co_return io::remove_signal_handler(SIGUSR2); };
+    a.block_on(add);
+    b.block_on(add);
+    ::raise(SIGUSR2);
+    CHECK(test::eventually_outside([] { return calls.load() == 2; }));
+    CHECK(a.block_on(remove));
+    CHECK(!has_default(SIGUSR2));
+    ::raise(SIGUSR2);
+    CHECK(test::eventually_outside([] { return calls.load() == 3; }));
+    CHECK(b.block_on(remove));
+    CHECK(has_default(SIGUSR2));
+}

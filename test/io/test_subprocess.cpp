@@ -101,6 +101,12 @@ TEST_CASE("SP5: communicate feeds and reads at the same time, and forgives a chi
         CHECK(in.is_closing()); // a pipe has one direction
         CHECK(co_await quiet.stdout_reader().read() == "fed\nend\n");
         CHECK(co_await quiet.wait() == 0);
+        auto complaining = co_await shell("echo no >&2");
+        CHECK(co_await complaining.stderr_reader().read() == "no\n");
+        CHECK(co_await complaining.wait() == 0);
+        io::subprocess_options odd;
+        odd.standard_output = io::redirect::to_stdout;
+        CHECK(co_await test::throws<std::invalid_argument>(io::create_subprocess_shell("true", odd)));
         auto deaf = co_await shell("echo done");
         auto rest = co_await deaf.communicate(much);
         CHECK(rest.standard_output == "done\n");

@@ -8,6 +8,12 @@
 
 #include <doctest/doctest.h>
 
+#include <stdexcept>
+#include <string_view>
+#include <vector>
+
+#include <sys/ioctl.h>
+
 using namespace std::chrono_literals;
 namespace io = aya::io;
 
@@ -129,5 +135,55 @@ TEST_CASE("tls: a connection goes on with TLS when both sides say so") {
         writer.write("secret\n");
         CHECK(co_await reader.readline() == "secret\n");
         CHECK((co_await reader.read()).empty());
+    });
+}
+
+TEST_CASE("tls: what comes before start_tls is read is part of the handshake") {
+    REQUIRE(localhost().good);
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        static constexpr std::string_view line = "STARTTLS\n";
+        auto upgrade = [](io::stream_reader reader, io::stream_writer writer) -> aya::task<> {
+            // Both the line and the client's first message are there before anything is read.
+            CHECK(co_await test::eventually([&] {
+                int waiting = 0;
+                return ::ioctl(writer.descriptor(), FIONREAD, &waiting) == 0 && waiting > static_cast<int>(line.size());
+            }));
+            CHECK(co_await reader.readline() == line);
+            co_await writer.start_tls_as_server(server_context());
+            writer.write(co_await reader.readline());
+            writer.close();
+            co_await writer.wait_closed();
+        };
+        auto [reader, writer] = co_await test::connected_to(upgrade);
+        CHECK(writer.sockname().starts_with("127.0.0.1:"));
+        writer.write(line);
+        co_await writer.start_tls(trusting_context(), "localhost");
+        writer.write("secret\n");
+        CHECK(co_await reader.readline() == "secret\n");
+        CHECK((co_await reader.read()).empty());
+    });
+}
+
+TEST_CASE("tls: a name has to be given where it is checked, and need not be where it is not; protocols have names") {
+    REQUIRE(localhost().good);
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        auto as_server = [](io::stream_reader reader, io::stream_writer writer) -> aya::task<> {
+            co_await writer.start_tls_as_server(server_context());
+            writer.write(co_await reader.readline());
+            writer.close();
+            co_await writer.wait_closed();
+        };
+        auto [reader, writer] = co_await test::connected_to(as_server);
+        auto context = trusting_context();
+        CHECK(co_await test::throws<io::ssl_error>(writer.start_tls(context, "")));
+        for (std::string const& name : std::vector<std::string>{"", std::string(256, 'x')})
+            CHECK(test::refusal<std::invalid_argument>([&] { context.set_alpn_protocols({name}); }).find("1 to 255") != std::string::npos);
+        auto [other_reader, other_writer] = co_await test::connected_to(as_server);
+        context.check_hostname(false);
+        co_await other_writer.start_tls(context, "another.example"); // the certificate is checked, its name is not
+        CHECK(other_writer.alpn_protocol().empty());
+        other_writer.write("unnamed\n");
+        CHECK(co_await other_reader.readline() == "unnamed\n");
+        writer.abort();
     });
 }

@@ -289,6 +289,29 @@ TEST_CASE("T12: a fatal error ends the run, even if the main task ends at the sa
     }
 }
 
+TEST_CASE("T12: a fatal error of a child that never suspends ends the run as well") {
+    for (std::size_t const workers : test::every_kind) {
+        CAPTURE(workers);
+        auto child = [](int code) -> aya::task<> {
+            if (code != 0)
+                throw aya::system_exit(code);
+            co_return;
+        };
+        auto main = [child]() -> aya::task<> {
+            auto const outcomes = co_await aya::gather(aya::return_exceptions, child(0), child(6), child(0));
+            CHECK(std::get<1>(outcomes).exception() != nullptr);
+            co_await test::forever(); // only the error ends this
+        };
+        int code = 0;
+        try {
+            aya::run(test::kind{workers}.options(), main);
+        } catch (aya::system_exit const& e) {
+            code = e.code();
+        }
+        CHECK(code == 6);
+    }
+}
+
 TEST_CASE("stop() from the main task's first step ends the wait") {
     test::on_every_runtime([](aya::runtime& rt) {
         for (int i = 0; i < 20; ++i) {

@@ -190,3 +190,18 @@ TEST_CASE("future: the promise may be destroyed by who was waiting, and may outl
 }
 
 TEST_CASE("promise: outside a runtime it needs one") { CHECK_THROWS_AS((void)aya::promise<int>(), aya::invalid_state_error); }
+
+TEST_CASE("wrap_future: of tasks that are done already, of void too") {
+    aya::runtime other({.workers = 1});
+    auto const nothing = aya::run_coroutine_threadsafe(other, []() -> aya::task<> { co_return; });
+    nothing.get();
+    auto const text = aya::run_coroutine_threadsafe(other, []() -> aya::task<std::string> { co_return std::string(100, 'x'); });
+    CHECK(text.get().size() == 100);
+    aya::runtime rt({.workers = 1});
+    auto body = [](aya::concurrent_future<void> a, aya::concurrent_future<std::string> b) -> aya::task<> {
+        co_await aya::wrap_future(a);
+        std::string const copy = co_await aya::wrap_future(b);
+        CHECK(copy.size() == 100);
+    };
+    rt.block_on(body(nothing, text));
+}

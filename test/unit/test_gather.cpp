@@ -143,6 +143,22 @@ TEST_CASE("gather: an empty task among the others is refused, and none of them r
     });
 }
 
+TEST_CASE("gather: an empty task among arguments is refused too, beside tasks and beside others") {
+    everywhere([]() -> aya::task<> {
+        int ran = 0;
+        auto body = [](int& r) -> aya::task<int> { co_return ++r; };
+        auto tasks = [](aya::task<int> a, aya::task<int> b) -> aya::task<> { (void)co_await aya::gather(std::move(a), std::move(b)); };
+        CHECK(co_await test::throws<aya::invalid_state_error>(tasks(body(ran), aya::task<int>())));
+        CHECK(co_await test::throws<aya::invalid_state_error>(tasks(aya::task<int>(), body(ran))));
+        auto with_another = [](aya::task<int> a) -> aya::task<> {
+            (void)co_await aya::gather(std::move(a), aya::gather(after(1ms, 1), after(1ms, 2)));
+        };
+        CHECK(co_await test::throws<aya::invalid_state_error>(with_another(aya::task<int>())));
+        co_await test::settle();
+        CHECK(ran == 0);
+    });
+}
+
 TEST_CASE("gather: as a task of its own, and nested") {
     everywhere([]() -> aya::task<> {
         auto const handle = aya::create_task(aya::gather(after(2ms, 1), after(1ms, 2)));

@@ -333,3 +333,14 @@ TEST_CASE("AYA_TRACE: each runtime of a process has a file of its own") {
     CHECK(files == std::vector<std::string>{"first-" + pid + ".json", "plain-3", "then-" + pid + "-2.json"});
     std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("AYA_TRACE, trace_file: a file that cannot be written is reported") {
+    test::report_log log;
+    {
+        aya::runtime rt({.workers = 1, .exception_handler = log.handler(), .trace_file = "/nowhere/trace.json"});
+        rt.block_on([]() -> aya::task<> { co_await aya::yield(); });
+    }
+    REQUIRE(log.count() == 1);
+    CHECK(log.messages().front().find("The trace could not be written") != std::string::npos);
+    aya::trace_span const outside("nobody's"); // outside a runtime: nothing
+}

@@ -98,7 +98,7 @@ bool runs_meanwhile(aya::runtime& rt, way const& w, bool from_rest) {
 } // namespace
 
 TEST_CASE("P2: what a step makes ready runs on a worker that slept, before the step ends") {
-    for (std::size_t const workers : {2, 3}) {
+    for (std::size_t const workers : {2U, 3U}) {
         aya::runtime rt(test::kind{workers}.options());
         for (way const& w : ways) {
             CAPTURE(workers);

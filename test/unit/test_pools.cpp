@@ -59,6 +59,15 @@ aya::task<> stop_one(endless_calls* calls, Attempt attempt) {
 
 } // namespace
 
+TEST_CASE("cpu_pool: of each priority") {
+    for (auto const priority : {aya::cpu_priority::low, aya::cpu_priority::normal, aya::cpu_priority::high}) {
+        aya::cpu_pool const pool({.threads = 1, .priority = priority});
+        aya::runtime rt({.workers = 1});
+        auto call = [](aya::any_executor on) -> aya::task<int> { co_return co_await aya::run_in_executor(on, [] { return 42; }); };
+        CHECK(rt.block_on(call, aya::any_executor(pool)) == 42);
+    }
+}
+
 TEST_CASE("stop token: a call whose awaiter is cancelled or times out is told") {
     test::on_every_runtime([](aya::runtime& rt) {
         auto stop_each = []() -> aya::task<> {

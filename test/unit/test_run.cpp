@@ -60,6 +60,28 @@ TEST_CASE("run: puts the action of SIGINT back") {
     CHECK(restored);
 }
 
+TEST_CASE("run: a handler of the program's that takes more than the number stays as well") {
+    struct sigaction framework {};
+    struct sigaction mine {};
+    mine.sa_flags = SA_SIGINFO;
+    mine.sa_sigaction = [](int, siginfo_t*, void*) {};
+    ::sigaction(SIGINT, &mine, &framework);
+    bool kept = false;
+    auto inside = [&]() -> aya::task<> {
+        for (int i = 0; i < 100; ++i)
+            co_await aya::yield(); // run() starts main before it would watch
+        struct sigaction now {};
+        ::sigaction(SIGINT, nullptr, &now);
+        kept = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == mine.sa_sigaction;
+    };
+    aya::run(inside);
+    struct sigaction after {};
+    ::sigaction(SIGINT, &framework, &after);
+    CHECK(kept);
+    bool const same = after.sa_sigaction == mine.sa_sigaction;
+    CHECK(same);
+}
+
 TEST_CASE("run: two at once in different threads") {
     test::thread_crew crew;
     std::atomic<int> sum{0};

@@ -171,6 +171,26 @@ TEST_CASE("task_info::waits_for: each kind of wait has its name") {
     });
 }
 
+TEST_CASE("task_tree: a future is one, with and without who waits for it; what only a file can say has a name too") {
+    everywhere([]() -> aya::task<> {
+        aya::promise<int> const p;
+        auto const waiter = aya::create_task([](aya::future<int> f) -> aya::task<int> { co_return co_await f; }, p.get_future());
+        waiter.set_name("");
+        co_await settle();
+        auto const tree = aya::capture_tasks();
+        CHECK(contains(tree.text(), "not set"));
+        CHECK(contains(tree.json(), "\"phase\":\"future\""));
+        CHECK(contains(tree.json(), "\"phase\":\"waiting\""));
+        p.set_value(1);
+        CHECK(co_await waiter == 1);
+    });
+    aya::task_tree made;
+    made.tasks.emplace_back().phase = aya::task_phase::done;
+    made.tasks.back().cancel_requests = 2;
+    CHECK(contains(made.json(), "\"phase\":\"done\""));
+    CHECK(contains(made.text(), "2 cancel requests"));
+}
+
 TEST_CASE("dump_tasks: what the text of capture_tasks() says, into any stream") {
     aya::runtime rt({.workers = 1});
     auto const h = rt.spawn(test::forever(), {.name = "left alone"});
