@@ -80,9 +80,15 @@ thread_pool::~thread_pool() {
 time_point thread_pool::now() const noexcept { return clock_.now(); }
 bool thread_pool::is_over(time_point t) const noexcept { return clock_.is_over(t); }
 
+// For who is about to arm one, and may be long about its step afterwards.
 timer_queue& thread_pool::timers() noexcept {
     thread_context* const context = current_thread;
-    return context != nullptr && context->home == this ? static_cast<worker*>(context)->timers : foreign_timers_;
+    if (context == nullptr || context->home != this)
+        return foreign_timers_;
+    auto& w = static_cast<worker&>(*context);
+    if (w.lane.somebody_sleeps()) [[unlikely]]
+        (void)watched_over(w);
+    return w.timers;
 }
 
 void thread_pool::schedule(ready& r) noexcept {
@@ -361,13 +367,16 @@ ready* thread_pool::search(worker& w) noexcept {
 }
 
 // Who pushed while this worker searched, or was on its way to, has called nobody (watched_over, schedule). Now that it has found work, and
-// may be long about it, somebody else has to look after the rest.
+// may be long about it, somebody else has to look after the rest: what is queued here or with others who are awake, posts, timers that are due before
+// any sleeper wakes, and sockets, if this worker was the one that waited for them.
 void thread_pool::keep_watched() noexcept {
     auto const state = idle_.hint(); // at least as new as this worker's own end_search()
     if (state.sleeping == 0 || state.searching != 0 || state.watched)
         return;
     bool const others_awake = state.sleeping + 1 < workers_.size();
-    if (others_awake || !injected_.empty())
+    // Relaxed: of this worker's own making, or of one who has called somebody (attach).
+    bool const sockets_alone = !state.attended && driver_.load(std::memory_order_relaxed) != nullptr;
+    if (others_awake || !injected_.empty() || sockets_alone || next_deadline() < (state.attended ? idle_.watcher_deadline() : time_point::max()))
         wake_one(true);
 }
 

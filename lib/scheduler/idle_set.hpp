@@ -36,7 +36,8 @@ public:
     struct snapshot {
         std::uint32_t sleeping;
         std::uint32_t searching;
-        bool watched; ///< a sleeper has a deadline that ends soon
+        bool attended; ///< one of the sleepers has a deadline: the watcher
+        bool watched;  ///< and it ends soon
     };
     /// A hint for the hot path.
     [[nodiscard]] snapshot hint() const noexcept {
@@ -69,7 +70,7 @@ public:
             watcher_ = worker;
             publish_watcher_deadline(time_point::max());
         }
-        word_.fetch_add(one_sleeping + (mine == role::watcher ? watched_flag : 0));
+        word_.fetch_add(one_sleeping + (mine == role::sleeper ? 0 : attended_flag) + (mine == role::watcher ? watched_flag : 0));
         return mine;
     }
 
@@ -127,16 +128,17 @@ private:
     static constexpr std::uint32_t one_sleeping = 1;
     static constexpr std::uint32_t one_searching = 1U << 12;
     static constexpr std::uint32_t watched_flag = 1U << 24;
+    static constexpr std::uint32_t attended_flag = 1U << 25;
 
     static snapshot unpack(std::uint32_t word) noexcept {
-        return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & watched_flag) != 0};
+        return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & attended_flag) != 0, (word & watched_flag) != 0};
     }
 
     void leave(std::uint32_t worker, std::uint32_t searching) noexcept {
         std::uint32_t change = searching - one_sleeping;
         if (worker == watcher_) {
             watcher_ = nobody;
-            change -= word_.load(std::memory_order_relaxed) & watched_flag; // changes under the mutex only
+            change -= word_.load(std::memory_order_relaxed) & (watched_flag | attended_flag); // they change under the mutex only
         }
         word_.fetch_add(change);
     }

@@ -3,6 +3,7 @@
 #include <aya/io/context.hpp>
 #include <aya/future.hpp>
 #include <aya/gather.hpp>
+#include <aya/sleep.hpp>
 #include <aya/sync/event.hpp>
 
 #include "support/harness.hpp"
@@ -12,6 +13,8 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -65,5 +68,27 @@ TEST_CASE("P2: of what a handler makes ready in the driver, nothing waits for a 
         for (auto const& p : parents)
             rt.wait(p);
         REQUIRE(met.load() == 2);
+    }
+}
+
+TEST_CASE("P2: a handler is called by a worker that slept, whatever long step another one has begun") {
+    test::random_source random(32);
+    for (std::size_t const workers : {2, 3}) {
+        aya::runtime rt(test::kind{workers}.options());
+        for (int round = 0; round < 100; ++round) {
+            CAPTURE(workers);
+            std::atomic<bool> over{false};
+            auto sleeper = []() -> aya::task<> { co_await aya::sleep(std::chrono::microseconds(100)); };
+            auto long_step = [&]() -> aya::task<bool> {
+                boost::asio::post(aya::io::context(), [&] { over.store(true); });
+                co_return test::eventually_outside([&] { return over.load(); });
+            };
+            CHECK(test::all_sleep(rt));
+            auto const sleeping = rt.spawn(sleeper); // who waited in the driver may be called away for it
+            for (std::size_t turns = random.below(40'000); turns != 0; --turns)
+                std::atomic_signal_fence(std::memory_order_seq_cst);
+            REQUIRE(rt.block_on(long_step));
+            rt.wait(sleeping);
+        }
     }
 }

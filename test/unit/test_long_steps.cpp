@@ -110,3 +110,42 @@ TEST_CASE("P2: what a step makes ready runs on a worker that slept, before the s
         }
     }
 }
+
+TEST_CASE("P2: a sleep that is over ends on a worker that slept, whatever long step another one has begun") {
+    test::random_source random(31);
+    for (std::size_t const workers : {2, 3}) {
+        aya::runtime rt(test::kind{workers}.options());
+        for (int round = 0; round < 100; ++round) {
+            CAPTURE(workers);
+            std::atomic<bool> over{false};
+            auto sleeper = [&]() -> aya::task<> {
+                co_await aya::sleep(std::chrono::milliseconds(1));
+                over.store(true);
+            };
+            auto long_step = [&]() -> aya::task<bool> { co_return test::eventually_outside([&] { return over.load(); }); };
+            CHECK(test::all_sleep(rt));
+            auto const sleeping = rt.spawn(sleeper);
+            // It comes before the sleep begins, or when the worker that has run it looks for other work, or later.
+            for (std::size_t turns = random.below(40'000); turns != 0; --turns)
+                std::atomic_signal_fence(std::memory_order_seq_cst);
+            REQUIRE(rt.block_on(long_step));
+            rt.wait(sleeping);
+        }
+    }
+}
+
+TEST_CASE("P2: a timer that a step arms is fired on a worker that slept, before the step ends") {
+    for (std::size_t const workers : {2, 3}) {
+        aya::runtime rt(test::kind{workers}.options());
+        for (int round = 0; round < 10; ++round) {
+            CAPTURE(workers);
+            std::atomic<bool> over{false};
+            auto long_step = [&]() -> aya::task<bool> {
+                (void)aya::call_later(std::chrono::milliseconds(1), [&] { over.store(true); });
+                co_return test::eventually_outside([&] { return over.load(); });
+            };
+            CHECK(test::all_sleep(rt));
+            REQUIRE(rt.block_on(long_step));
+        }
+    }
+}
