@@ -3,11 +3,9 @@
 
 #include <aya/sleep.hpp>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -22,11 +20,7 @@ namespace aya::inline v1::io::detail {
 
 namespace {
 
-constexpr std::size_t first_room = 4 * 1024;
-constexpr std::size_t most_room = 256 * 1024;
-constexpr unsigned most_reads_at_once = 8; // of a peer that is faster than the reader, before others get their turn
 constexpr auto longest_pause = std::chrono::milliseconds(100);
-constexpr std::size_t tls_room = 16 * 1024 + 512; // a record
 
 // A pipe knows no MSG_NOSIGNAL.
 long write_without_signal(int descriptor, std::string_view bytes) noexcept {
@@ -46,8 +40,6 @@ long write_without_signal(int descriptor, std::string_view bytes) noexcept {
     errno = error;
     return n;
 }
-
-bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 } // namespace
 
@@ -83,7 +75,7 @@ connection::use::use(connection& c) : connection_(&c) {
 }
 
 connection::connection(std::shared_ptr<aya::detail::driver_context> where, unique_descriptor descriptor, kind k, std::size_t limit)
-    : context_(std::move(where)), kind_(k), descriptor_(descriptor.get()), limit_(limit), room_(first_room) {
+    : context_(std::move(where)), kind_(k), descriptor_(descriptor.get()), limit_(limit) {
     below_mark_.set();
     if (limit == 0)
         throw std::invalid_argument("aya::io: limit: it is 0, and has to be at least 1");
@@ -225,78 +217,6 @@ task<> connection::connect_to_path(address to) {
 std::string connection::alpn() const {
     std::lock_guard const guard(mutex_);
     return tls_ ? tls_->alpn() : std::string();
-}
-
-// --- reading --------------------------------------------------------------------------------------------------------------------------
-
-connection::reading::reading(connection& c) : connection_(&c) {
-    if (c.read_by_.exchange(true))
-        aya::detail::throw_invalid_state("aya::io::stream_reader: another task is reading from it");
-}
-
-// Nobody but the reader starts TLS, so that it may look without the mutex.
-task<> connection::fill() { return tls_ ? fill_decrypted() : receive(); }
-
-// One read: into `received`, or for TLS to decrypt.
-task<> connection::receive() {
-    use const here(*this);
-    bool const encrypted = tls_.has_value();
-    if (encrypted && tls_room_ == nullptr)
-        tls_room_.reset(new char[tls_room]);
-    received.shrink(encrypted ? tls_room : 4 * room_); // of messages that were larger for long
-    std::span<char> const room = encrypted ? std::span<char>(tls_room_.get(), tls_room) : received.prepare(room_);
-    std::size_t n = 0; // that is the end
-    if (here.entered() && !receive_now(room, n)) {
-        boost::system::error_code failed;
-        if (socket_)
-            n = co_await socket_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed, descriptor_));
-        else
-            n = co_await pipe_->async_read_some(boost::asio::buffer(room.data(), room.size()), await(failed, descriptor_));
-        if (failed && failed != boost::asio::error::eof && !closing_.load())
-            fail_reading(failed.value());
-        if (failed)
-            n = 0;
-    }
-    more_likely_ = n == room.size();
-    if (encrypted) {
-        std::lock_guard const guard(mutex_);
-        if (n == 0)
-            tls_->received_end();
-        else
-            tls_->received({room.data(), n});
-        co_return;
-    }
-    received.commit(n);
-    // As much as came at once is what the next read may want; a reader that is idle keeps little.
-    if (more_likely_)
-        room_ = std::min(2 * room_, std::clamp(2 * std::min(limit_, most_room), first_room, most_room));
-    else // by half at most, and not so far that the same again would come in pieces
-        room_ = std::max({room_ / 2, std::min(room_, std::bit_ceil(n + 1)), first_room});
-    if (n == 0)
-        ended_.store(true);
-    note_received();
-}
-
-// After a full read, there may be more: asked for at once, but not for ever, since only a wait lets others run and notices a cancellation. True when
-// that was the answer.
-bool connection::receive_now(std::span<char> room, std::size_t& n) {
-    if (!more_likely_ || reads_at_once_ == most_reads_at_once) {
-        reads_at_once_ = 0;
-        return false;
-    }
-    ++reads_at_once_;
-    long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
-                                           : ::read(descriptor_, room.data(), room.size());
-    if (got < 0 && !would_block(errno))
-        fail_reading(errno);
-    n = static_cast<std::size_t>(std::max(got, 0L));
-    return got >= 0;
-}
-
-void connection::fail_reading(int error) {
-    std::lock_guard const guard(mutex_);
-    fail(system_failure(error, "aya::io: reading"));
-    std::rethrow_exception(error_);
 }
 
 // --- writing --------------------------------------------------------------------------------------------------------------------------

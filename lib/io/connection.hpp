@@ -22,17 +22,34 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace aya::inline v1::io::detail {
+
+/// Whether it pays to look once more before a wait: a look in vain costs a fifth of the wait that one saves which finds something.
+class second_look {
+public:
+    [[nodiscard]] bool pays() noexcept { return credit_ != 0 || ++skipped_ % 16 == 0; }
+    void learn(bool found) noexcept {
+        if (found)
+            credit_ = credit_ < 12 ? credit_ + 4 : 16;
+        else if (credit_ != 0)
+            --credit_;
+    }
+
+private:
+    unsigned credit_ = 8;
+    unsigned skipped_ = 0;
+};
 
 class connection : public std::enable_shared_from_this<connection> {
 public:
@@ -58,8 +75,9 @@ public:
     [[nodiscard]] bool ended() const noexcept { return ended_.load(); }
     [[nodiscard]] bool at_eof() const noexcept { return ended_.load() && nothing_received_.load(); }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
-    /// Waits until there is more in `received`, or the end. Throws the connection's error.
-    [[nodiscard]] task<> fill();
+    /// Waits until there is more in `received`, or the end. Throws the connection's error. If nothing is there before, the first bytes, up to `most`,
+    /// go to `direct` instead, where it is given; that may stay empty all the same.
+    [[nodiscard]] task<> fill(std::string* direct = nullptr, std::size_t most = 0);
     /// After a change of `received`.
     void note_received() noexcept { nothing_received_.store(received.empty()); }
 
@@ -114,8 +132,9 @@ private:
     [[nodiscard]] task<> connect_to_host(address to);
     [[nodiscard]] task<> connect_to_path(address to);
 
-    [[nodiscard]] task<> receive();
-    [[nodiscard]] bool receive_now(std::span<char> room, std::size_t& n);
+    [[nodiscard]] task<> receive(std::string* direct = nullptr, std::size_t most = 0);
+    [[nodiscard]] bool receive_now(std::size_t before, std::string* direct, std::size_t most);
+    void take(std::string_view bytes, std::string* direct, std::size_t most);
     [[noreturn]] void fail_reading(int error);
     [[nodiscard]] task<> fill_decrypted();
     bool decrypt();
@@ -141,10 +160,11 @@ private:
     std::atomic<bool> read_by_{false};
     std::atomic<bool> ended_{false};
     std::atomic<bool> nothing_received_{true};
-    bool more_likely_ = false; // the last read filled all the room; this and the next three are the reader's
+    bool more_likely_ = false; // the last read filled all the room; this and the next four are the reader's
     unsigned reads_at_once_ = 0; // in a row, without a wait
-    std::size_t room_;
-    std::unique_ptr<char[]> tls_room_;
+    std::size_t usual_ = 0; // about as much as the last reads gave
+    second_look second_look_;
+    std::array<char, 1024> first_; // what is waited for comes here: all of a small message
 
     mutable std::mutex mutex_; // guards what follows
     byte_buffer to_send_{16 * 1024};
@@ -169,6 +189,7 @@ private:
 /// Small messages are not held back.
 void send_at_once(int descriptor) noexcept;
 
+[[nodiscard]] inline bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 [[nodiscard]] std::exception_ptr system_failure(int error, char const* what) noexcept;
 
 } // namespace aya::inline v1::io::detail

@@ -18,10 +18,13 @@ task<std::string> read_some(shared c, std::size_t n) {
     connection::reading const turn(*c);
     if (n == 0)
         co_return std::string();
-    while (c->received.empty() && !c->ended())
-        co_await c->fill();
-    std::string bytes = c->received.take(n);
-    c->note_received();
+    std::string bytes;
+    while (bytes.empty() && c->received.empty() && !c->ended())
+        co_await c->fill(&bytes, n);
+    if (bytes.empty()) {
+        bytes = c->received.take(n);
+        c->note_received();
+    }
     co_return bytes;
 }
 

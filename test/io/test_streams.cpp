@@ -87,6 +87,31 @@ TEST_CASE("streams: megabytes go through while both sides write") {
     });
 }
 
+TEST_CASE("streams: messages of any size are read in pieces of any size, in order") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        auto server = co_await test::echo_server();
+        auto [reader, writer] = co_await io::open_connection("127.0.0.1", server.port());
+        std::string message(300'000, ' ');
+        for (std::size_t i = 0; i < message.size(); ++i)
+            message[i] = static_cast<char>(i * i % 251);
+        static constexpr std::size_t sizes[] = {1, 1023, 1024, 1025, 16'384, 65'535, 65'536, 65'537, 300'000};
+        static constexpr std::size_t pieces[] = {700, 1024, 40'000, 1'000'000};
+        for (std::size_t const size : sizes)
+            for (std::size_t const piece : pieces) {
+                writer.write(std::string_view(message).substr(0, size));
+                std::string got;
+                while (got.size() < size)
+                    got += co_await reader.read(piece);
+                CHECK(got == message.substr(0, size));
+                writer.write(std::string_view(message).substr(0, size));
+                CHECK(co_await reader.readexactly(size) == message.substr(0, size));
+            }
+        writer.close();
+        server.close();
+        co_await server.wait_closed();
+    });
+}
+
 TEST_CASE("ST1: a second read at the same time is refused") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         auto [reader, writer] = co_await test::connected_to(keep_silent);

@@ -29,7 +29,7 @@ inline constexpr duration default_ssl_handshake_timeout = std::chrono::seconds(6
 /// The receiving side of a connection; copies refer to the same one. One task at a time may read: a second one gets invalid_state_error.
 /// Errors of the connection are thrown as std::system_error. A cancelled read loses nothing: what has come is there for the next one.
 /// A reader may outlive its runtime; reading fails then, with connection_aborted. Throws invalid_state_error when it was moved from.
-/// Reads ahead by as much as one system call gives, 4 KiB at first, and more where more comes. Mirrors asyncio.StreamReader.
+/// Reads ahead by as much as one system call gives: up to twice the limit, and 64 KiB unless more comes again and again. Mirrors asyncio.StreamReader.
 class stream_reader {
 public:
     explicit stream_reader(std::shared_ptr<detail::connection> c) noexcept : connection_(std::move(c)) {}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a connection receives.
+#include "io/connection.hpp"
+
+#include <aya/sleep.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace aya::inline v1::io::detail {
+
+namespace {
+
+constexpr std::size_t least_ahead = 4 * 1024;
+constexpr std::size_t most_ahead = 256 * 1024;
+constexpr unsigned most_reads_at_once = 8; // of a peer that is faster than the reader, before others get their turn
+constexpr std::size_t tls_room = 16 * 1024 + 512; // a record
+
+} // namespace
+
+connection::reading::reading(connection& c) : connection_(&c) {
+    if (c.read_by_.exchange(true))
+        aya::detail::throw_invalid_state("aya::io::stream_reader: another task is reading from it");
+}
+
+// Nobody but the reader starts TLS, so that it may look without the mutex.
+task<> connection::fill(std::string* direct, std::size_t most) { return tls_ ? fill_decrypted() : receive(direct, most); }
+
+// One read: into `direct` and `received`, or for TLS to decrypt.
+task<> connection::receive(std::string* direct, std::size_t most) {
+    use const here(*this);
+    if (!here.entered()) {
+        take({}, direct, most); // that is the end
+        co_return;
+    }
+    if (more_likely_ && reads_at_once_ != most_reads_at_once) {
+        // After a full read: not for ever, since only a suspension lets others run and notices a cancellation.
+        ++reads_at_once_;
+        if (receive_now(0, direct, most))
+            co_return;
+    } else {
+        reads_at_once_ = 0;
+        // A peer that waits for answers has sent nothing yet right after one. Where others have something to do first, it has by the time they are
+        // through, and neither the wait nor its event is needed. A pipe that is closed meanwhile would not end the wait.
+        if (kind_ == kind::socket && second_look_.pays()) {
+            co_await yield();
+            bool const came = receive_now(0, direct, most);
+            second_look_.learn(came);
+            if (came)
+                co_return;
+        }
+    }
+    boost::system::error_code failed;
+    std::size_t n = 0;
+    if (socket_)
+        n = co_await socket_->async_read_some(boost::asio::buffer(first_), await(failed, descriptor_));
+    else
+        n = co_await pipe_->async_read_some(boost::asio::buffer(first_), await(failed, descriptor_));
+    if (failed && failed != boost::asio::error::eof && !closing_.load())
+        fail_reading(failed.value());
+    if (failed)
+        n = 0;
+    if (n != first_.size())
+        take({first_.data(), n}, direct, most);
+    else
+        (void)receive_now(n, direct, most);
+}
+
+// False when there is nothing: neither now, nor `before`, in first_.
+bool connection::receive_now(std::size_t before, std::string* direct, std::size_t most) {
+    // The rest of a message comes into memory that the thread has at hand: a buffer of each connection's own that waits for it would be out of the
+    // cache by then, and take memory meanwhile. Not cleared.
+    char here[64 * 1024];
+    std::memcpy(here, first_.data(), before);
+    std::size_t const size = tls_ ? tls_room : std::clamp(2 * std::min(limit_, most_ahead), least_ahead, most_ahead);
+    bool const in_place = more_likely_ && !tls_ && before == 0;
+    std::span<char> const room = in_place ? received.prepare(size) : std::span(here, std::min(size, sizeof here)).subspan(before);
+    long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
+                                           : ::read(descriptor_, room.data(), room.size());
+    int const error = got < 0 ? errno : 0;
+    if (error != 0 && !would_block(error) && !closing_.load())
+        fail_reading(error);
+    auto const n = static_cast<std::size_t>(std::max(got, 0L));
+    more_likely_ = n == room.size();
+    if (would_block(error) && before == 0) {
+        received.shrink(sizeof here); // who waits keeps no more
+        return false;
+    }
+    if (in_place && n != 0) {
+        received.commit(n);
+        note_received();
+    } else {
+        take({here, before + n}, direct, most);
+    }
+    return true;
+}
+
+// What one read gave: the end, if that is nothing.
+void connection::take(std::string_view bytes, std::string* direct, std::size_t most) {
+    usual_ = std::max(bytes.size(), usual_ / 2);
+    received.shrink(4 * std::max(usual_, least_ahead)); // of messages that were larger for long
+    try {
+        if (tls_) {
+            std::lock_guard const guard(mutex_);
+            if (bytes.empty())
+                tls_->received_end();
+            else
+                tls_->received(bytes);
+            return;
+        }
+        if (bytes.empty())
+            ended_.store(true);
+        if (direct != nullptr && received.empty()) {
+            direct->assign(bytes.substr(0, most));
+            bytes.remove_prefix(direct->size());
+        }
+        received.append(bytes);
+        note_received();
+    } catch (...) { // no memory: what came is lost
+        std::lock_guard const guard(mutex_);
+        fail(std::current_exception());
+        throw;
+    }
+}
+
+void connection::fail_reading(int error) {
+    std::lock_guard const guard(mutex_);
+    fail(system_failure(error, "aya::io: reading"));
+    std::rethrow_exception(error_);
+}
+
+} // namespace aya::inline v1::io::detail
