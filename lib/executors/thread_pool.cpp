@@ -44,7 +44,7 @@ thread_pool::thread_pool(runtime_core& owner, bool debug, std::size_t workers, b
         workers_.push_back(std::move(w));
     }
     if (lazy_) {
-        for (std::size_t i = workers; i-- != 0;) // the last one is taken first
+        for (std::size_t i = 0; i < workers; ++i) // the first one is taken first
             idle_.add_unstarted(static_cast<std::uint32_t>(i));
         return;
     }
@@ -203,14 +203,23 @@ void thread_pool::helped(worker& w, bool found) noexcept {
 }
 
 void thread_pool::wake_one(bool need_watcher) noexcept {
-    std::uint32_t const chosen = idle_.take_sleeper(need_watcher);
-    if (chosen == idle_set::nobody)
-        return;
-    worker& w = *workers_[chosen];
-    if (w.started) [[likely]]
-        w.sleep.unpark();
-    else
-        start_late(w);
+    // Where a thread could not be started a moment ago, those that there are must do. Relaxed: a rate.
+    time_point const pause_ends = start_again_.load(std::memory_order_relaxed);
+    if (pause_ends == time_point() || pause_ends <= time_point(std::chrono::steady_clock::now())) [[likely]] {
+        std::uint32_t const chosen = idle_.take_sleeper(need_watcher);
+        if (chosen == idle_set::nobody)
+            return;
+        worker& w = *workers_[chosen];
+        if (w.started) [[likely]] {
+            w.sleep.unpark();
+            return;
+        }
+        if (start_late(w))
+            return;
+    }
+    std::uint32_t const chosen = idle_.take_sleeper(need_watcher, [this](std::uint32_t i) { return workers_[i]->started; });
+    if (chosen != idle_set::nobody)
+        workers_[chosen]->sleep.unpark();
 }
 
 // The deadline is published: a worker that announced its sleep before is woken to look again, one that announces it later sees it.
@@ -225,25 +234,30 @@ void thread_pool::start(worker& w, bool woken) {
     w.thread = std::thread([this, &w, woken] { run_worker(w, woken); });
 }
 
-// Who woke it counted it as searching.
-void thread_pool::start_late(worker& w) noexcept {
+// Who woke it counted it as searching. False when there is no thread for it: then somebody else has to do what it was called for.
+bool thread_pool::start_late(worker& w) noexcept {
     std::exception_ptr failure;
     {
         std::lock_guard const guard(starting_);
-        if (stopping_.load())
-            return; // nothing is left to do for it
+        if (stopping_.load()) {
+            idle_.end_search();
+            return true; // nothing is left to do for it
+        }
         try {
             start(w, true);
             running_.fetch_add(1);
-            return;
+            start_again_.store(time_point(), std::memory_order_relaxed); // see wake_one()
+            return true;
         } catch (...) {
             failure = std::current_exception();
             w.started = false;
             idle_.end_search();
+            start_again_.store(time_point(std::chrono::steady_clock::now()) + worker::start_pause, std::memory_order_relaxed);
             idle_.add_unstarted(w.index);
         }
     }
     setup_.reports().report({"A worker's thread cannot be started", {}, failure});
+    return false;
 }
 
 void thread_pool::require_worker() {
@@ -317,24 +331,28 @@ void thread_pool::judge_theft(worker& w) noexcept {
     helped(w, w.steals_pay);
 }
 
+// What timers and handlers have made ready: tasks in the queue, a gather's parents in the deque.
+ready* thread_pool::next_own(worker& w) noexcept {
+    ready* const r = w.queue.pop();
+    return r != nullptr ? r : w.lane.deque.pop();
+}
+
 ready* thread_pool::search(worker& w) noexcept {
     if (w.stolen != 0)
         judge_theft(w);
     for (;;) {
         fire_due_timers(false, w);
-        ready* r = w.queue.pop();
-        if (r == nullptr)
-            r = w.lane.deque.pop(); // a timer's doing
+        ready* r = next_own(w);
         if (r == nullptr)
             r = take_injected(w);
         if (r == nullptr) {
             poll_sockets();
-            r = w.queue.pop();
+            r = next_own(w);
         }
         if (r != nullptr) {
             if (w.called)
                 helped(w, true);
-            keep_watched();
+            keep_watched(w);
             return r;
         }
         bool const steals = w.steals_pay || w.called || w.watched_long;
@@ -349,7 +367,7 @@ ready* thread_pool::search(worker& w) noexcept {
             if (idle_.end_search() && r != nullptr && w.steals_pay && anything_to_steal(w))
                 wake_one(false);
             if (r != nullptr) {
-                keep_watched();
+                keep_watched(w);
                 return r;
             }
         }
@@ -369,14 +387,16 @@ ready* thread_pool::search(worker& w) noexcept {
 // Who pushed while this worker searched, or was on its way to, has called nobody (watched_over, schedule). Now that it has found work, and
 // may be long about it, somebody else has to look after the rest: what is queued here or with others who are awake, posts, timers that are due before
 // any sleeper wakes, and sockets, if this worker was the one that waited for them.
-void thread_pool::keep_watched() noexcept {
+void thread_pool::keep_watched(worker const& w) noexcept {
     auto const state = idle_.hint(); // at least as new as this worker's own end_search()
     if (state.sleeping == 0 || state.searching != 0 || state.watched)
         return;
     bool const others_awake = state.sleeping + 1 < workers_.size();
+    bool const more_here = w.queue.size() != 0 || !w.lane.deque.empty();
     // Relaxed: of this worker's own making, or of one who has called somebody (attach).
     bool const sockets_alone = !state.attended && driver_.load(std::memory_order_relaxed) != nullptr;
-    if (others_awake || !injected_.empty() || sockets_alone || next_deadline() < (state.attended ? idle_.watcher_deadline() : time_point::max()))
+    if (others_awake || more_here || !injected_.empty() || sockets_alone ||
+        next_deadline() < (state.attended ? idle_.watcher_deadline() : time_point::max()))
         wake_one(true);
 }
 

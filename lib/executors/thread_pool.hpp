@@ -65,6 +65,7 @@ private:
         static_assert(fork_lane::sleeping_mask == idle_set::sleeping_mask);
         static constexpr duration shortest_watch = std::chrono::microseconds(100);
         static constexpr duration longest_watch = std::chrono::milliseconds(2);
+        static constexpr duration start_pause = std::chrono::milliseconds(100); // after a thread could not be started
 
         worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }
 
@@ -79,6 +80,7 @@ private:
         std::uint32_t unanswered = 0; // pushes since it last called for help
         bool called = false;          // woken to help, and has found nothing yet
         bool watched_long = false;    // its watch period is over: what waits now has waited
+        time_point looked_long{};     // when it looked last after such a period
         bool in_driver = false;       // asleep there, and waking tasks
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
@@ -95,8 +97,9 @@ private:
 
     void run_worker(worker& w, bool woken) noexcept;
     void start(worker& w, bool woken);
-    void start_late(worker& w) noexcept;
+    [[nodiscard]] bool start_late(worker& w) noexcept;
     [[nodiscard]] ready* next(worker& w) noexcept;
+    [[nodiscard]] static ready* next_own(worker& w) noexcept;
     [[nodiscard]] ready* search(worker& w) noexcept;
     [[nodiscard]] ready* steal(worker& w) noexcept;
     [[nodiscard]] ready* await_answer(worker& w) noexcept;
@@ -112,7 +115,7 @@ private:
     void push(worker& w, ready& r) noexcept;
     [[nodiscard]] bool watched_over(worker& w) noexcept;
     void help_wanted(worker& w) noexcept;
-    void keep_watched() noexcept;
+    void keep_watched(worker const& w) noexcept;
     void wake_one(bool need_watcher) noexcept;
     static void wake_for_timer(void* pool) noexcept;
     void helped(worker& w, bool found) noexcept;
@@ -141,6 +144,7 @@ private:
     std::atomic<bool> stopping_{false};
     std::mutex starting_; // held while a lazy worker's thread is started
     std::atomic<std::size_t> running_{0}; // lazy workers that have a thread
+    std::atomic<time_point> start_again_{time_point()}; // no thread before then, after a failure
 };
 
 } // namespace aya::inline v1::detail

@@ -55,7 +55,14 @@ void thread_pool::sleep(worker& w) noexcept {
         awake(w);
     if (driver != nullptr && (w.queue.size() != 0 || !w.lane.deque.empty()))
         help_wanted(w); // and for the sockets, which nobody looks at while this worker is long about it
-    w.watched_long = role == idle_set::role::watcher && !w.called;
+    w.watched_long = false;
+    if (role == idle_set::role::watcher) {
+        // Also where calls that come one after another let no period end.
+        auto const now = time_point(std::chrono::steady_clock::now());
+        w.watched_long = !w.called || now - w.looked_long >= worker::longest_watch;
+        if (w.watched_long)
+            w.looked_long = now;
+    }
 }
 
 void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) noexcept {

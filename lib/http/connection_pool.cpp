@@ -15,8 +15,9 @@ namespace aya::inline v1::http::detail {
 
 namespace {
 
-constexpr std::size_t least_connections = 16; // of a set, and as many requests at once has the first one to itself: fewer are not worth another one
-constexpr std::size_t most_sets = 64;         // bits of `with_closed_`
+// A set has at least so many connections. So many requests at once, too, stay in the first set: fewer are not worth another one.
+constexpr std::size_t least_connections = 16;
+constexpr std::size_t most_sets = 64; // bits of `with_closed_`
 
 // A limit for each host, and requests that share a connection, need all connections in one place.
 std::size_t number_of_sets(std::size_t workers, client_options const& o) {

@@ -10,9 +10,9 @@
 //   * Work from outside (inject, shutdown): the producer adds the work, then reads the word with a seq_cst read-modify-write. A worker
 //     announces its sleep with a seq_cst read-modify-write, then looks at the injection queue once more. Whichever
 //     came second in the order of that word sees the other.
-//   * Work of a worker: that worker is awake and will run it, unless it is long about its step. Then the watcher comes, and one there is: the pusher,
-//     or else who searched at that moment, has made sure of it (thread_pool's watched_over, keep_watched, sleep). A stale read of the word costs at
-//     most a watch period.
+//   * Work of a worker: that worker is awake and will run it, unless it is long about its step. Then the watcher comes: who pushed, or else who
+//     searched at that moment, has seen to it that there is one (thread_pool's watched_over, keep_watched, sleep). A stale read of the word costs a
+//     watch period.
 #pragma once
 
 #include <aya/detail/spin_lock.hpp>
@@ -77,7 +77,7 @@ public:
     /// Counts `worker`, which has no thread yet, as asleep. It is no watcher.
     void add_unstarted(std::uint32_t worker) noexcept {
         std::lock_guard const guard(mutex_);
-        sleepers_.push_back(worker); // reserved
+        sleepers_.insert(sleepers_.begin(), worker); // reserved; those with a thread are chosen first
         word_.fetch_add(one_sleeping);
     }
 
@@ -110,14 +110,25 @@ public:
     /// The watcher is left to watch as long as others sleep, unless its deadline is far: then it is the one to wake, and the next to
     /// fall asleep watches.
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher) noexcept {
+        return take_sleeper(need_watcher, [](std::uint32_t) { return true; });
+    }
+    /// The same of those that `suits`.
+    template <class Suits>
+    [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher, Suits suits) noexcept {
         std::lock_guard const guard(mutex_);
-        if (sleepers_.empty())
+        std::size_t chosen = sleepers_.size();
+        for (std::size_t i = sleepers_.size(); i-- != 0;) { // the last one's caches are warmest
+            if (!suits(sleepers_[i]))
+                continue;
+            if (chosen == sleepers_.size())
+                chosen = i;
+            if ((sleepers_[i] == watcher_) == need_watcher) {
+                chosen = i;
+                break;
+            }
+        }
+        if (chosen == sleepers_.size())
             return nobody;
-        std::size_t chosen = sleepers_.size() - 1; // the one whose caches are warmest
-        if ((sleepers_[chosen] == watcher_) != need_watcher)
-            for (std::size_t i = 0; i < sleepers_.size(); ++i)
-                if ((sleepers_[i] == watcher_) == need_watcher)
-                    chosen = i;
         std::uint32_t const worker = sleepers_[chosen];
         sleepers_.erase(sleepers_.begin() + static_cast<std::ptrdiff_t>(chosen));
         leave(worker, one_searching);

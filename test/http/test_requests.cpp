@@ -342,7 +342,7 @@ TEST_CASE("http: a connection that is closed leaves the epoll set, though a chil
             auto const request = aya::create_task(client.get(server.url("/")));
             co_await asked.wait();
             std::set<std::string> const used = watched_connections(server.port());
-            CHECK(used.size() == 1);
+            REQUIRE(used.size() == 1);
             int ends[2];
             REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
             pid_t const child = ::fork();

@@ -45,6 +45,22 @@ TEST_CASE("I/O: an exception of a handler is reported, and the worker goes on, w
         options);
 }
 
+TEST_CASE("I/O: a handler that ends what a gather waits for, called by a worker that is about to sleep") {
+    test::on_every_runtime([](aya::runtime& rt) {
+        auto body = []() -> aya::task<> {
+            auto gather = [](aya::future<int> number) -> aya::task<> { (void)co_await aya::gather(std::move(number)); };
+            for (int round = 0; round < 20; ++round) {
+                aya::promise<int> number;
+                auto const parent = aya::create_task(gather, number.get_future());
+                co_await aya::yield(); // it waits
+                boost::asio::post(aya::io::context(), [&] { number.set_value(1); });
+                co_await parent;
+            }
+        };
+        rt.block_on(body);
+    });
+}
+
 TEST_CASE("P2: of what a handler makes ready in the driver, nothing waits for a long step beside workers that slept") {
     aya::runtime rt(test::kind{3}.options());
     for (int round = 0; round < 20; ++round) {
@@ -73,7 +89,7 @@ TEST_CASE("P2: of what a handler makes ready in the driver, nothing waits for a 
 
 TEST_CASE("P2: a handler is called by a worker that slept, whatever long step another one has begun") {
     test::random_source random(32);
-    for (std::size_t const workers : {2, 3}) {
+    for (std::size_t const workers : {std::size_t{2}, std::size_t{3}}) {
         aya::runtime rt(test::kind{workers}.options());
         for (int round = 0; round < 100; ++round) {
             CAPTURE(workers);

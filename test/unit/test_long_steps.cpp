@@ -113,7 +113,7 @@ TEST_CASE("P2: what a step makes ready runs on a worker that slept, before the s
 
 TEST_CASE("P2: a sleep that is over ends on a worker that slept, whatever long step another one has begun") {
     test::random_source random(31);
-    for (std::size_t const workers : {2, 3}) {
+    for (std::size_t const workers : {std::size_t{2}, std::size_t{3}}) {
         aya::runtime rt(test::kind{workers}.options());
         for (int round = 0; round < 100; ++round) {
             CAPTURE(workers);
@@ -135,7 +135,7 @@ TEST_CASE("P2: a sleep that is over ends on a worker that slept, whatever long s
 }
 
 TEST_CASE("P2: a timer that a step arms is fired on a worker that slept, before the step ends") {
-    for (std::size_t const workers : {2, 3}) {
+    for (std::size_t const workers : {std::size_t{2}, std::size_t{3}}) {
         aya::runtime rt(test::kind{workers}.options());
         for (int round = 0; round < 10; ++round) {
             CAPTURE(workers);

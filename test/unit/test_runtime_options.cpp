@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/harness.hpp"
+#include "support/rest.hpp"
 
 #include <aya/aya.hpp>
 
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -206,27 +208,65 @@ TEST_CASE("runtime_options: lazy workers start when there is work for them, and 
     CHECK(rt.block_on(many) == 8);
 }
 
+namespace {
+
+/// While it lives, no thread can be started, for none can have a stack like that.
+class no_more_threads {
+public:
+    no_more_threads() {
+        pthread_attr_t impossible;
+        REQUIRE(pthread_getattr_default_np(&usual_) == 0);
+        REQUIRE(pthread_attr_init(&impossible) == 0);
+        REQUIRE(pthread_attr_setstacksize(&impossible, std::size_t{1} << 46) == 0);
+        REQUIRE(pthread_setattr_default_np(&impossible) == 0);
+        pthread_attr_destroy(&impossible);
+    }
+    ~no_more_threads() {
+        pthread_setattr_default_np(&usual_);
+        pthread_attr_destroy(&usual_);
+    }
+    no_more_threads(no_more_threads const&) = delete;
+    no_more_threads& operator=(no_more_threads const&) = delete;
+
+private:
+    pthread_attr_t usual_;
+};
+
+} // namespace
+
 TEST_CASE("runtime_options: a lazy worker that cannot be started is reported, and started when it is wanted next") {
     test::report_log log;
     aya::runtime_options options = test::kind{1}.options();
     options.lazy_workers = true;
     options.exception_handler = log.handler();
     aya::runtime rt(options);
-    // No thread can have a stack like that.
-    pthread_attr_t usual;
-    pthread_attr_t impossible;
-    REQUIRE(pthread_getattr_default_np(&usual) == 0);
-    REQUIRE(pthread_attr_init(&impossible) == 0);
-    REQUIRE(pthread_attr_setstacksize(&impossible, std::size_t{1} << 46) == 0);
-    REQUIRE(pthread_setattr_default_np(&impossible) == 0);
+    std::optional<no_more_threads> none(std::in_place);
     auto const early = rt.spawn(name_of_worker());
     CHECK(log.messages() == std::vector<std::string>{"A worker's thread cannot be started"});
     CHECK_THROWS_AS(rt.wait(early), std::system_error);
-    REQUIRE(pthread_setattr_default_np(&usual) == 0);
-    pthread_attr_destroy(&impossible);
-    pthread_attr_destroy(&usual);
+    none.reset();
     rt.wait(early); // nothing was lost
     CHECK(early.result().starts_with("aya-"));
+}
+
+TEST_CASE("runtime_options: where a lazy worker cannot be started, those that there are do its work, and not each call is a report") {
+    test::report_log log;
+    aya::runtime_options options = test::kind{4}.options();
+    options.lazy_workers = true;
+    options.exception_handler = log.handler();
+    aya::runtime rt(options);
+    (void)rt.block_on(name_of_worker());
+    CHECK(test::all_sleep(rt));
+    no_more_threads const none;
+    auto const outside = rt.spawn(name_of_worker());
+    CHECK(test::eventually_outside([&] { return outside.done(); }));
+    CHECK(log.count() == 1);
+    auto many = []() -> aya::task<> {
+        for (int i = 0; i < 1000; ++i)
+            (void)co_await aya::create_task(name_of_worker());
+    };
+    rt.block_on(many);
+    CHECK(log.count() < 200); // one in 100 ms
 }
 
 TEST_CASE("runtime_options: timers, virtual time and the end are the same with lazy workers") {
