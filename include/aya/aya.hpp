@@ -2,6 +2,8 @@
 // Everything of the core, with one include.
 #pragma once
 
+#include <aya/config.hpp> // first: it says so when the compiler is told another standard
+
 #include <aya/as_completed.hpp>
 #include <aya/async_generator.hpp>
 #include <aya/batches.hpp>
@@ -9,7 +11,6 @@
 #include <aya/blocking_pool.hpp>
 #include <aya/callback_handle.hpp>
 #include <aya/concurrent_future.hpp>
-#include <aya/config.hpp>
 #include <aya/context.hpp>
 #include <aya/context_var.hpp>
 #include <aya/cpu_pool.hpp>

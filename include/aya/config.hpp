@@ -2,6 +2,10 @@
 // What the rest of the library asks of the compiler, in one place.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "aya needs C++20: compile with -std=c++20, and with g++ 12 or clang 16 at least"
+#endif
+
 #define AYA_VERSION_MAJOR 0
 #define AYA_VERSION_MINOR 1
 #define AYA_VERSION_PATCH 0
@@ -23,7 +27,8 @@
 #endif
 
 // g++ makes symmetric transfer a tail call only at -O2 and above and without sanitizers; elsewhere each transfer
-// would deepen the stack. It offers no macro that tells -O1 from -O2, so a build with assertions counts as the former.
+// would deepen the stack. It offers no macro that tells -O1 from -O2, so a build with assertions counts as the former; one without is compiled
+// with -foptimize-sibling-calls, which pkg-config and the CMake package pass.
 #ifndef AYA_TRAMPOLINE
 #if defined(__GNUC__) && !defined(__clang__) && (!defined(__OPTIMIZE__) || AYA_SANITIZED || !defined(NDEBUG))
 #define AYA_TRAMPOLINE 1
