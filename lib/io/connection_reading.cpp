@@ -86,8 +86,14 @@ bool connection::receive_now(std::size_t before, std::string* direct, std::size_
     long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
                                            : ::read(descriptor_, room.data(), room.size());
     int const error = got < 0 ? errno : 0;
-    if (error != 0 && !would_block(error) && !closing_.load())
-        fail_reading(error);
+    if (error != 0 && !would_block(error) && !closing_.load()) {
+        if (before == 0)
+            fail_reading(error);
+        take({here, before}, direct, most); // it came before the failure, which the next read throws
+        std::lock_guard const guard(mutex_);
+        fail(system_failure(error, "aya::io: reading"));
+        return true;
+    }
     auto const n = static_cast<std::size_t>(std::max(got, 0L));
     more_likely_ = n == room.size();
     if (would_block(error) && before == 0) {

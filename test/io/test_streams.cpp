@@ -4,10 +4,13 @@
 #include <aya/io/address.hpp>
 #include <aya/timeout.hpp>
 
+#include "io/raw_sockets.hpp"
 #include "io/streams.hpp"
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
+#include <string>
 #include <system_error>
 
 #include <sys/socket.h>
@@ -109,6 +112,42 @@ TEST_CASE("streams: messages of any size are read in pieces of any size, in orde
         writer.close();
         server.close();
         co_await server.wait_closed();
+    });
+}
+
+TEST_CASE("streams: what came before a reset is read, then the reset is thrown") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        static constexpr std::size_t sizes[] = {1, 1023, 1024, 1025, 5000};
+        for (std::size_t const size : sizes) {
+            std::string got;
+            int error = 0;
+            aya::event reads, over;
+            auto read_all = [&](io::stream_reader reader, io::stream_writer) -> aya::task<> {
+                reads.set();
+                try {
+                    while (!reader.at_eof())
+                        got += co_await reader.read(100'000);
+                } catch (std::system_error const& e) {
+                    error = e.code().value();
+                }
+                over.set();
+            };
+            auto server = co_await io::start_server(read_all, "127.0.0.1", 0);
+            test::raw_socket client = test::raw_client(server.port());
+            co_await reads.wait();
+            for (int i = 0; i < 10; ++i)
+                co_await aya::yield(); // the reader waits, on one thread
+            std::string const message(size, 'x');
+            linger const none{1, 0};
+            CHECK(::send(client.descriptor, message.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+            CHECK(::setsockopt(client.descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
+            client.close();
+            co_await over.wait();
+            CHECK(got == message);
+            CHECK(error == ECONNRESET);
+            server.close();
+            co_await server.wait_closed();
+        }
     });
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 using test::everywhere;
 using namespace std::chrono_literals;
@@ -195,13 +196,13 @@ TEST_CASE("wrap_future: of tasks that are done already, of void too") {
     aya::runtime other({.workers = 1});
     auto const nothing = aya::run_coroutine_threadsafe(other, []() -> aya::task<> { co_return; });
     nothing.get();
-    auto const text = aya::run_coroutine_threadsafe(other, []() -> aya::task<std::string> { co_return std::string(100, 'x'); });
-    CHECK(text.get().size() == 100);
+    auto const many = aya::run_coroutine_threadsafe(other, []() -> aya::task<std::vector<int>> { co_return std::vector<int>(100); });
+    CHECK(many.get().size() == 100);
     aya::runtime rt({.workers = 1});
-    auto body = [](aya::concurrent_future<void> a, aya::concurrent_future<std::string> b) -> aya::task<> {
+    auto body = [](aya::concurrent_future<void> a, aya::concurrent_future<std::vector<int>> b) -> aya::task<> {
         co_await aya::wrap_future(a);
-        std::string const copy = co_await aya::wrap_future(b);
+        std::vector<int> const copy = co_await aya::wrap_future(b);
         CHECK(copy.size() == 100);
     };
-    rt.block_on(body(nothing, text));
+    rt.block_on(body(nothing, many));
 }
