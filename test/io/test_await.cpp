@@ -248,9 +248,9 @@ TEST_CASE("await: operations are awaitables like others") {
 
 TEST_CASE("await: virtual time stands still while an operation is under way") {
     test::everywhere([]() -> aya::task<> {
-        asio::steady_timer real(aya::io::context(), 20ms);
         auto const begin = aya::now();
         auto const real_begin = std::chrono::steady_clock::now();
+        asio::steady_timer real(aya::io::context(), 20ms);
         auto sleeper = aya::create_task([]() -> aya::task<> { co_await aya::sleep(1h); });
         co_await real.async_wait(aya::io::await);
         CHECK(std::chrono::steady_clock::now() - real_begin >= 20ms);
