@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/nginx.hpp"
 
+#include "support/harness.hpp"
+
 #include <doctest/doctest.h>
 
 #include <boost/asio.hpp>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -21,7 +21,6 @@ namespace test {
 namespace {
 
 using boost::asio::ip::tcp;
-using namespace std::chrono_literals;
 
 tcp::endpoint loopback(unsigned short port) { return {boost::asio::ip::address_v4::loopback(), port}; }
 
@@ -66,9 +65,7 @@ nginx::nginx() {
         ::execlp("nginx", "nginx", "-c", configuration.c_str(), static_cast<char*>(nullptr));
         ::_exit(127);
     }
-    for (int i = 0; i < 1000 && !accepts(port_); ++i)
-        std::this_thread::sleep_for(10ms);
-    REQUIRE(accepts(port_));
+    REQUIRE(test::eventually_outside([&] { return accepts(port_); }));
 }
 
 nginx::~nginx() {

@@ -101,8 +101,7 @@ TEST_CASE("P2: a handler is called by a worker that slept, whatever long step an
             };
             CHECK(test::all_sleep(rt));
             auto const sleeping = rt.spawn(sleeper); // who waited in the driver may be called away for it
-            for (std::size_t turns = random.below(40'000); turns != 0; --turns)
-                std::atomic_signal_fence(std::memory_order_seq_cst);
+            test::spin(random.below(40'000));
             REQUIRE(rt.block_on(long_step));
             rt.wait(sleeping);
         }

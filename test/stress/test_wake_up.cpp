@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // No wake-up is lost between a runtime that falls asleep and a thread that posts at that moment.
 #include "support/harness.hpp"
+#include "support/rest.hpp"
 
 #include <aya/aya.hpp>
 
@@ -9,11 +10,6 @@
 namespace {
 
 int post_count() { return AYA_SANITIZED ? 3000 : 20'000; }
-
-void spin(std::size_t turns) {
-    for (; turns != 0; --turns)
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-}
 
 } // namespace
 
@@ -38,7 +34,7 @@ TEST_CASE("stress: 20,000 posts from a foreign thread to a runtime that sleeps: 
                     break;
                 }
                 // Any time from at once to long after every worker has fallen asleep; above all, while it does.
-                spin(random.below(std::size_t{100} << random.below(10)));
+                test::spin(random.below(std::size_t{100} << random.below(10)));
             }
             over.set();
         });
@@ -100,7 +96,7 @@ TEST_CASE("stress: a thread that sees one task run wakes another one while the w
             co_await events[mine].wait();
             events[mine].clear();
             rounds.fetch_add(1);
-            spin(500); // so that the other event can be set before the worker looks for its next step, and at every moment after
+            test::spin(500); // so that the other event can be set before the worker looks for its next step, and at every moment after
         }
     };
     aya::task_handle<> const tasks[] = {rt.spawn(waiter, 0), rt.spawn(waiter, 1)};
@@ -117,7 +113,7 @@ TEST_CASE("stress: a thread that sees one task run wakes another one while the w
             }
             if (rounds.load() == i)
                 lost = !test::eventually_outside([&] { return rounds.load() > i; }, std::chrono::seconds(20));
-            spin(delay);
+            test::spin(delay);
         }
         over.store(true);
         for (auto& e : events)

@@ -63,7 +63,7 @@ public:
         // Threads that were told to end, and what they hold, may take a moment.
         auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while (differs() && std::chrono::steady_clock::now() < deadline)
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::this_thread::yield();
         auto const after = now();
         for (std::size_t i = 0; i < levels; ++i) {
             if (after[i].value == before_[i].value)

@@ -126,8 +126,7 @@ TEST_CASE("P2: a sleep that is over ends on a worker that slept, whatever long s
             CHECK(test::all_sleep(rt));
             auto const sleeping = rt.spawn(sleeper);
             // It comes before the sleep begins, or when the worker that has run it looks for other work, or later.
-            for (std::size_t turns = random.below(40'000); turns != 0; --turns)
-                std::atomic_signal_fence(std::memory_order_seq_cst);
+            test::spin(random.below(40'000));
             REQUIRE(rt.block_on(long_step));
             rt.wait(sleeping);
         }
