@@ -9,7 +9,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -238,9 +240,10 @@ TEST_CASE("ST5: a reader that nobody reads holds the sender back") {
 
 TEST_CASE("ST6: drain waits above the high mark, and all who wait hear of the loss") {
     test::everywhere_in_real_time([]() -> aya::task<> {
-        std::atomic<bool> cut{false};
-        auto wait_and_cut = [&cut](io::stream_reader, io::stream_writer w) -> aya::task<> {
-            while (!cut.load())
+        // Shared with the handler: only the socket tells this side that the handler has looked for the last time.
+        auto const cut = std::make_shared<std::atomic<bool>>(false);
+        auto wait_and_cut = [cut](io::stream_reader, io::stream_writer w) -> aya::task<> {
+            while (!cut->load())
                 co_await aya::sleep(1ms);
             w.abort();
         };
@@ -255,7 +258,7 @@ TEST_CASE("ST6: drain waits above the high mark, and all who wait hear of the lo
         co_await aya::sleep(5ms);
         CHECK(!first.done());
         CHECK(!second.done());
-        cut.store(true);
+        cut->store(true);
         bool const told = (co_await first).value() == ECONNRESET || (co_await first).value() == EPIPE;
         CHECK(told);
         CHECK((co_await second) == (co_await first));
