@@ -174,7 +174,9 @@ bool thread_pool::watched_over(worker& w) noexcept {
 void thread_pool::help_wanted(worker& w) noexcept {
     if (!watched_over(w)) [[likely]]
         return;
-    if (w.queue.size() < 2 && w.lane.deque.empty())
+    // Half of what is queued would be the helper's.
+    auto const woken = static_cast<std::int64_t>(w.queue.size());
+    if (w.lane.deque.empty() && (woken < 2 || woken * (w.pace - worker::move_cost) < 2 * worker::wake_cost))
         return;
     // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
     if (++w.unanswered < 1U << fruitless_.load(std::memory_order_relaxed))
@@ -235,7 +237,7 @@ void thread_pool::wake_for_timer(void* pool) noexcept {
     if (--w.lane.turns_left == 0) [[unlikely]] {
         w.lane.turns_left = fork_lane::fairness_interval;
         fire_due_timers(false, w);
-        poll_sockets();
+        poll_sockets(w);
         if (ready* const r = take_injected(w))
             return r;
         if (ready* const r = w.queue.pop())
@@ -296,7 +298,7 @@ ready* thread_pool::search(worker& w) noexcept {
         if (r == nullptr)
             r = take_injected(w);
         if (r == nullptr) {
-            poll_sockets();
+            poll_sockets(w);
             r = next_own(w);
         }
         if (r != nullptr) {
@@ -439,9 +441,11 @@ bool thread_pool::fire_due_timers(bool of_all, worker& w) noexcept {
     return any;
 }
 
-void thread_pool::poll_sockets() noexcept {
-    if (io_driver* const driver = driver_.load(std::memory_order_acquire)) // pairs with attach()'s store: its construction
+void thread_pool::poll_sockets(worker& w) noexcept {
+    if (io_driver* const driver = driver_.load(std::memory_order_acquire)) { // pairs with attach()'s store: its construction
+        note_pace(w);
         driver->poll_if_free();
+    }
 }
 
 // Who woke this worker counted it as searching.

@@ -65,6 +65,10 @@ private:
         static_assert(fork_lane::sleeping_mask == idle_set::sleeping_mask);
         static constexpr duration shortest_watch = std::chrono::microseconds(100);
         static constexpr duration longest_watch = std::chrono::milliseconds(2);
+        // Measured with an echo server: what it costs to wake a helper, and what a task loses that moves to another core with its socket.
+        static constexpr duration wake_cost = std::chrono::microseconds(15);
+        static constexpr duration move_cost = std::chrono::microseconds(3);
+        static constexpr duration long_step = std::chrono::microseconds(30);
         static constexpr duration start_pause = std::chrono::milliseconds(100); // after a thread could not be started
 
         worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }
@@ -81,6 +85,11 @@ private:
         bool called = false;          // woken to help, and has found nothing yet
         bool watched_long = false;    // its watch period is over: what waits now has waited
         time_point looked_long{};     // when it looked last after such a period
+        std::uint64_t steps_seen = 0; // of all workers, when it last fell asleep
+        duration pace = long_step;    // of its steps, lately; measured where there is I/O
+        duration last_pace = long_step;
+        time_point pace_noted{};
+        std::uint64_t pace_steps = 0; // its own, until then
         bool in_driver = false;       // asleep there, and waking tasks
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
@@ -106,8 +115,11 @@ private:
     [[nodiscard]] ready* take_injected(worker& w) noexcept;
     bool fire_due_timers(bool of_all, worker& w) noexcept;
     [[nodiscard]] bool anything_to_steal(worker const& w) const noexcept;
-    void poll_sockets() noexcept;
+    void poll_sockets(worker& w) noexcept;
     void sleep(worker& w) noexcept;
+    [[nodiscard]] bool may_guard(worker& w) const noexcept;
+    static void note_pace(worker& w) noexcept;
+    void leave_driver(worker& w) noexcept;
     void park(worker& w, time_point deadline, io_driver* driver) noexcept;
     void awake(worker& w) noexcept;
     bool advance_virtual_time() noexcept;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace aya::inline v1::detail {
 
@@ -19,13 +20,16 @@ time_point thread_pool::next_deadline() const noexcept {
 void thread_pool::sleep(worker& w) noexcept {
     if (w.called)
         helped(w, false);
-    auto const role = idle_.begin_sleep(w.index);
+    auto const role = idle_.begin_sleep(w.index, may_guard(w));
+    bool const attends = role == idle_set::role::watcher || role == idle_set::role::last_watcher;
     // After the announcement: whoever injects now sees a sleeper, whoever injected before is seen here.
     bool stay_awake = !injected_.empty() || stopping_.load();
     time_point deadline = time_point::max();
     if (stay_awake) {
         // Nothing to compute.
-    } else if (role == idle_set::role::sleeper) {
+    } else if (!attends) {
+        if (role == idle_set::role::guard)
+            deadline = time_point(std::chrono::steady_clock::now()) + worker::longest_watch;
         // A timer of this worker's that is due before the watcher wakes; or somebody is awake, and has called nobody because this worker searched,
         // but the watcher was the last one to fall asleep then and looks at nothing before the next timer.
         auto const state = idle_.hint(); // at least as new as this worker's own announcement
@@ -48,14 +52,16 @@ void thread_pool::sleep(worker& w) noexcept {
         w.watch_period = std::min(w.watch_period * 2, worker::longest_watch);
     }
     // After the announcement: attach() sees a watcher, or the watcher sees its driver here.
-    io_driver* const driver = role == idle_set::role::sleeper ? nullptr : driver_.load();
+    io_driver* const driver = attends ? driver_.load() : nullptr;
     if (!stay_awake)
         park(w, deadline, driver);
     if (idle_.end_sleep(w.index))
         awake(w);
-    if (driver != nullptr && (w.queue.size() != 0 || !w.lane.deque.empty()))
-        help_wanted(w); // and for the sockets, which nobody looks at while this worker is long about it
-    w.watched_long = false;
+    if (driver_.load(std::memory_order_relaxed) != nullptr) // a rate
+        note_pace(w);
+    if (driver != nullptr)
+        leave_driver(w);
+    w.watched_long = role == idle_set::role::guard && !w.called;
     if (role == idle_set::role::watcher) {
         // Also where calls that come one after another let no period end.
         auto const now = time_point(std::chrono::steady_clock::now());
@@ -63,6 +69,39 @@ void thread_pool::sleep(worker& w) noexcept {
         if (w.watched_long)
             w.looked_long = now;
     }
+}
+
+// Where there is I/O, the watcher is in the driver, and leaves it for each event. As long as something runs now and then, one of those who sleep besides
+// does so for a watch period only, so that nobody has to be woken each time to watch.
+bool thread_pool::may_guard(worker& w) const noexcept {
+    // Relaxed: who attaches it wakes somebody.
+    if (driver_.load(std::memory_order_relaxed) == nullptr || clock_.is_virtual)
+        return false;
+    std::uint64_t const now = steps();
+    return std::exchange(w.steps_seen, now) != now;
+}
+
+// When the driver is left with what has become ready there: nobody looks at the sockets until the guard does, which is late if this worker's steps are long.
+void thread_pool::leave_driver(worker& w) noexcept {
+    if (w.queue.size() == 0 && w.lane.deque.empty())
+        return;
+    auto const state = idle_.hint();
+    if (w.pace >= worker::long_step && state.sleeping != 0 && state.searching == 0 && !state.attended)
+        wake_one(true);
+    else
+        help_wanted(w);
+}
+
+// Before and after a sleep, and now and then in between: what its steps have taken since the last time.
+void thread_pool::note_pace(worker& w) noexcept {
+    auto const now = time_point(std::chrono::steady_clock::now());
+    std::uint64_t const all = w.steps.get();
+    if (std::uint64_t const steps = all - w.pace_steps; steps != 0) {
+        duration const pace = (now - w.pace_noted) / static_cast<std::int64_t>(steps);
+        w.pace = std::min(pace, std::exchange(w.last_pace, pace)); // no worker is slow for having lost its CPU once
+    }
+    w.pace_noted = now;
+    w.pace_steps = all;
 }
 
 void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) noexcept {

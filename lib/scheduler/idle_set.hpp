@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which workers sleep, which search, and who keeps watch.
 //
-// One word holds the number of sleeping workers, the number of searching ones, and two flags of the watcher: at most one sleeping worker
-// has a deadline; it wakes for timers (of all workers), and, while others are awake, every millisecond or so to see
+// One word holds the number of sleeping workers, the number of searching ones, and flags of those who keep watch. One sleeping worker is the
+// watcher: it wakes for timers (of all workers), and, while others are awake, every millisecond or so to see
 // whether ready work waits behind a long step. So a worker that makes one task ready need not wake anybody: it will run that task
-// itself in a moment, and if it does not, the watcher will. All other sleepers sleep until they are woken.
+// itself in a moment, and if it does not, the watcher will. A second one may be the guard, which wakes for the latter only: where the watcher waits for
+// sockets, it is awake again all the time, and leaves the watch to the guard. All other sleepers sleep until they are woken.
 //
 // No wake-up is lost:
 //   * Work from outside (inject, shutdown): the producer adds the work, then reads the word with a seq_cst read-modify-write. A worker
@@ -36,8 +37,8 @@ public:
     struct snapshot {
         std::uint32_t sleeping;
         std::uint32_t searching;
-        bool attended; ///< one of the sleepers has a deadline: the watcher
-        bool watched;  ///< and it ends soon
+        bool attended; ///< one of the sleepers is the watcher
+        bool watched;  ///< it, or a guard, wakes soon
     };
     /// A hint for the hot path.
     [[nodiscard]] snapshot hint() const noexcept {
@@ -58,20 +59,25 @@ public:
     /// True for the last one that searched.
     bool end_search() noexcept { return unpack(word_.fetch_sub(one_searching)).searching == 1; }
 
-    enum class role { sleeper, watcher, last_watcher };
+    enum class role { sleeper, guard, watcher, last_watcher };
 
-    /// Announces that `worker` sleeps. A watcher has a deadline: soon, or, for the last one awake, only the next timer's.
-    [[nodiscard]] role begin_sleep(std::uint32_t worker) noexcept {
+    /// Announces that `worker` sleeps. A watcher has a deadline: soon, or, for the last one awake, only the next timer's. Beside it one that
+    /// `may_guard` has one, too.
+    [[nodiscard]] role begin_sleep(std::uint32_t worker, bool may_guard = false) noexcept {
         std::lock_guard const guard(mutex_);
         sleepers_.push_back(worker); // reserved
         bool const last = sleepers_.size() == workers_;
-        role const mine = watcher_ != nobody ? role::sleeper : last ? role::last_watcher : role::watcher;
-        if (mine != role::sleeper) {
-            watcher_ = worker;
-            publish_watcher_deadline(time_point::max());
+        if (watcher_ != nobody) {
+            bool const guards = may_guard && guard_ == nobody;
+            if (guards)
+                guard_ = worker;
+            word_.fetch_add(one_sleeping + (guards ? guarded_flag : 0));
+            return guards ? role::guard : role::sleeper;
         }
-        word_.fetch_add(one_sleeping + (mine == role::sleeper ? 0 : attended_flag) + (mine == role::watcher ? watched_flag : 0));
-        return mine;
+        watcher_ = worker;
+        publish_watcher_deadline(time_point::max());
+        word_.fetch_add(one_sleeping + attended_flag + (last ? 0 : watched_flag));
+        return last ? role::last_watcher : role::watcher;
     }
 
     /// Counts `worker`, which has no thread yet, as asleep. It is no watcher.
@@ -122,7 +128,7 @@ public:
                 continue;
             if (chosen == sleepers_.size())
                 chosen = i;
-            if ((sleepers_[i] == watcher_) == need_watcher) {
+            if ((sleepers_[i] == watcher_) == need_watcher && (need_watcher || sleepers_[i] != guard_)) {
                 chosen = i;
                 break;
             }
@@ -140,9 +146,11 @@ private:
     static constexpr std::uint32_t one_searching = 1U << 12;
     static constexpr std::uint32_t watched_flag = 1U << 24;
     static constexpr std::uint32_t attended_flag = 1U << 25;
+    static constexpr std::uint32_t guarded_flag = 1U << 26;
 
     static snapshot unpack(std::uint32_t word) noexcept {
-        return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & attended_flag) != 0, (word & watched_flag) != 0};
+        return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & attended_flag) != 0,
+                (word & (watched_flag | guarded_flag)) != 0};
     }
 
     void leave(std::uint32_t worker, std::uint32_t searching) noexcept {
@@ -150,6 +158,9 @@ private:
         if (worker == watcher_) {
             watcher_ = nobody;
             change -= word_.load(std::memory_order_relaxed) & (watched_flag | attended_flag); // they change under the mutex only
+        } else if (worker == guard_) {
+            guard_ = nobody;
+            change -= guarded_flag;
         }
         word_.fetch_add(change);
     }
@@ -159,6 +170,7 @@ private:
     spin_lock mutex_; // taken by workers that fall asleep or are woken, never by the hot path
     std::vector<std::uint32_t> sleepers_;
     std::uint32_t watcher_ = nobody;
+    std::uint32_t guard_ = nobody;
     std::atomic<std::int64_t> watcher_deadline_{time_point::max().time_since_epoch().count()};
 };
 

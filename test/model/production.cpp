@@ -207,9 +207,10 @@ check inject(explorer& e) {
     };
 }
 
-// Three workers in the loop of thread_pool::search() and sleep(), one of which was the last to fall asleep, so that it waits for timers only. One has been called, or two
-// have; the first makes two tasks ready in a step, and that, and the step of the task that runs first, end only once both have run.
+// Three workers in the loop of thread_pool::search() and sleep(), one of which was the last to fall asleep, so that it waits for timers and sockets only. One has been called,
+// and makes two tasks ready in a step; that, and the step of the task that runs first, end only once both have run. The third one sleeps, has been called, too, or is a guard.
 struct long_steps {
+    enum class helper_is { asleep, called, guard };
     struct worker {
         ready_queue queue{true, 2};
         parker sleep;
@@ -221,15 +222,18 @@ struct long_steps {
     std::atomic<int> ran{0};
     std::uint32_t maker, helper, last;
 
-    explicit long_steps(bool called) {
+    explicit long_steps(helper_is third) {
         for (std::uint32_t i = 0; i < 3; ++i)
-            static_cast<void>(idle.begin_sleep(i));
+            if (idle.begin_sleep(i, i == 1 && third == helper_is::guard) == idle_set::role::guard && i != 1)
+                model::world->fail("one guards that may not");
         last = 0;
         static_cast<void>(idle.end_sleep(last));
         if (idle.begin_sleep(last) != idle_set::role::last_watcher)
             model::world->fail("the last one awake does not wait for timers");
         maker = idle.take_sleeper(false);
-        helper = called ? idle.take_sleeper(false) : 3 - maker - last;
+        if (third == helper_is::guard && maker == 1)
+            model::world->fail("the guard is called before another");
+        helper = third == helper_is::called ? idle.take_sleeper(false) : 3 - maker - last;
     }
 
     void wake_one() {
@@ -268,12 +272,13 @@ struct long_steps {
         }
         wait_for_all();
     }
-    void help(explorer const& e, std::uint32_t mine, bool sleeps) {
-        bool watched_long = false;
-        if (sleeps)
+    void help(explorer const& e, std::uint32_t mine, helper_is who) {
+        if (who == helper_is::asleep || e.planted("guard.sleeps-on"))
             (void)workers[mine].sleep.park(aya::time_point::max());
-        if (!sleeps || idle.end_sleep(mine))
+        bool const was_called = who == helper_is::called || idle.end_sleep(mine);
+        if (was_called)
             idle.end_search();
+        bool watched_long = who == helper_is::guard && !was_called;
         while (ran.load() != 2) {
             std::uint32_t const seen = model::world->writes_of_others();
             if (idle.begin_search()) {
@@ -303,12 +308,12 @@ struct long_steps {
     }
 };
 
-template <bool HelperCalled>
+template <long_steps::helper_is State>
 check long_step(explorer& e) {
-    auto const p = std::make_shared<long_steps>(HelperCalled);
+    auto const p = std::make_shared<long_steps>(State);
     e.spawn([=, &e] { p->make(e); });
-    e.spawn([=, &e] { p->help(e, p->helper, !HelperCalled); });
-    e.spawn([=, &e] { p->help(e, p->last, true); });
+    e.spawn([=, &e] { p->help(e, p->helper, State); });
+    e.spawn([=, &e] { p->help(e, p->last, long_steps::helper_is::asleep); });
     return [p] {
         for (item const& i : p->made)
             if (i.taken != 1)
@@ -358,8 +363,10 @@ std::vector<model::scenario> const scenarios = {
       {"shutdown.unpark-before-flag"},
       {"push relaxed", "injection_queue::push", "cas"},
       {"pop_all relaxed", "injection_queue::pop_all", "exchange"}}},
-    {"long steps among sleepers", long_step<false>, {{"push.calls-nobody"}, {"finder.calls-nobody"}}},
-    {"long steps beside a searcher", long_step<true>, {{"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
+    {"long steps among sleepers", long_step<long_steps::helper_is::asleep>, {{"push.calls-nobody"}, {"finder.calls-nobody"}}},
+    {"long steps beside a searcher", long_step<long_steps::helper_is::called>, {{"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
+    {"long steps beside a guard", long_step<long_steps::helper_is::guard>,
+     {{"guard.sleeps-on"}, {"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
     {"spin lock", lock,
      {{"unlock relaxed", "spin_lock::unlock", "store"}, {"lock relaxed", "spin_lock::lock", "exchange"}}},
 };

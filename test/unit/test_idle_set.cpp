@@ -54,6 +54,37 @@ TEST_CASE("idle_set: the watcher is chosen when asked for, and the next sleeper 
     CHECK(idle.hint().watched);
 }
 
+TEST_CASE("idle_set: a guard wakes soon beside a watcher that does not; there is one, of those who may") {
+    idle_set idle(4);
+    CHECK(idle.begin_sleep(0, true) == idle_set::role::watcher); // who may guard watches first
+    CHECK(idle.begin_sleep(1) == idle_set::role::sleeper);
+    CHECK(idle.begin_sleep(2, true) == idle_set::role::guard);
+    CHECK(idle.begin_sleep(3, true) == idle_set::role::sleeper);
+    CHECK_FALSE(idle.end_sleep(0));
+    CHECK(idle.hint().watched);
+    CHECK_FALSE(idle.hint().attended);
+    CHECK(idle.begin_sleep(0, true) == idle_set::role::last_watcher);
+    CHECK(idle.hint().watched);
+    CHECK(idle.hint().attended);
+    CHECK_FALSE(idle.end_sleep(2));
+    CHECK_FALSE(idle.hint().watched);
+    CHECK(idle.begin_sleep(2, true) == idle_set::role::guard);
+    CHECK(idle.hint().watched);
+}
+
+TEST_CASE("idle_set: a guard is called when there is no other, and the watcher stays while there is a guard") {
+    idle_set idle(4);
+    (void)idle.begin_sleep(0);
+    (void)idle.begin_sleep(1);
+    (void)idle.begin_sleep(2, true);
+    CHECK(idle.take_sleeper(false) == 1);
+    CHECK(idle.take_sleeper(false) == 2);
+    CHECK(idle.hint().watched); // by the watcher
+    CHECK(idle.take_sleeper(true) == 0);
+    CHECK_FALSE(idle.hint().watched);
+    CHECK(idle.exact().searching == 3);
+}
+
 TEST_CASE("idle_set: everybody can be taken, and then nobody") {
     idle_set idle(3);
     for (std::uint32_t w = 0; w < 3; ++w)
