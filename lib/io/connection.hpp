@@ -22,7 +22,6 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -133,7 +132,7 @@ private:
     [[nodiscard]] task<> connect_to_path(address to);
 
     [[nodiscard]] task<> receive(std::string* direct = nullptr, std::size_t most = 0);
-    [[nodiscard]] bool receive_now(std::size_t before, std::string* direct, std::size_t most);
+    [[nodiscard]] bool receive_now(std::string* direct, std::size_t most);
     void take(std::string_view bytes, std::string* direct, std::size_t most);
     [[noreturn]] void fail_reading(int error);
     [[nodiscard]] task<> fill_decrypted();
@@ -164,7 +163,6 @@ private:
     unsigned reads_at_once_ = 0; // in a row, without a wait
     std::size_t usual_ = 0; // about as much as the last reads gave
     second_look second_look_;
-    std::array<char, 1024> first_; // what is waited for comes here: all of a small message
 
     mutable std::mutex mutex_; // guards what follows
     byte_buffer to_send_{16 * 1024};

@@ -4,8 +4,7 @@
 
 #include <aya/sleep.hpp>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
+#include <boost/asio/socket_base.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,7 +43,7 @@ task<> connection::receive(std::string* direct, std::size_t most) {
     if (more_likely_ && reads_at_once_ != most_reads_at_once) {
         // After a full read: not for ever, since only a suspension lets others run and notices a cancellation.
         ++reads_at_once_;
-        if (receive_now(0, direct, most))
+        if (receive_now(direct, most))
             co_return;
     } else {
         reads_at_once_ = 0;
@@ -52,51 +51,46 @@ task<> connection::receive(std::string* direct, std::size_t most) {
         // through, and neither the wait nor its event is needed. A pipe that is closed meanwhile would not end the wait.
         if (kind_ == kind::socket && second_look_.pays()) {
             co_await yield();
-            bool const came = receive_now(0, direct, most);
+            bool const came = receive_now(direct, most);
             second_look_.learn(came);
             if (came)
                 co_return;
         }
     }
-    boost::system::error_code failed;
-    std::size_t n = 0;
-    if (socket_)
-        n = co_await socket_->async_read_some(boost::asio::buffer(first_), await(failed, descriptor_));
-    else
-        n = co_await pipe_->async_read_some(boost::asio::buffer(first_), await(failed, descriptor_));
-    if (failed && failed != boost::asio::error::eof && !closing_.load())
-        fail_reading(failed.value());
-    if (failed)
-        n = 0;
-    if (n != first_.size())
-        take({first_.data(), n}, direct, most);
-    else
-        (void)receive_now(n, direct, most);
+    for (;;) {
+        boost::system::error_code failed;
+        auto const token = await(failed, descriptor_, "I/O: receive");
+        if (socket_)
+            co_await socket_->async_wait(boost::asio::socket_base::wait_read, token);
+        else
+            co_await pipe_->async_wait(boost::asio::posix::descriptor_base::wait_read, token);
+        if (failed && !closing_.load())
+            fail_reading(failed.value());
+        if (!failed && receive_now(direct, most))
+            co_return;
+        if (closing_.load()) {
+            take({}, direct, most); // that is the end
+            co_return;
+        }
+    }
 }
 
-// False when there is nothing: neither now, nor `before`, in first_.
-bool connection::receive_now(std::size_t before, std::string* direct, std::size_t most) {
-    // The rest of a message comes into memory that the thread has at hand: a buffer of each connection's own that waits for it would be out of the
+// False when there is nothing.
+bool connection::receive_now(std::string* direct, std::size_t most) {
+    // Into memory that the thread has at hand: a buffer of each connection's own that waits for it would be out of the
     // cache by then, and take memory meanwhile. Not cleared.
     char here[64 * 1024];
-    std::memcpy(here, first_.data(), before);
     std::size_t const size = tls_ ? tls_room : std::clamp(2 * std::min(limit_, most_ahead), least_ahead, most_ahead);
-    bool const in_place = more_likely_ && !tls_ && before == 0;
-    std::span<char> const room = in_place ? received.prepare(size) : std::span(here, std::min(size, sizeof here)).subspan(before);
+    bool const in_place = more_likely_ && !tls_;
+    std::span<char> const room = in_place ? received.prepare(size) : std::span(here, std::min(size, sizeof here));
     long const got = kind_ == kind::socket ? ::recv(descriptor_, room.data(), room.size(), MSG_DONTWAIT)
                                            : ::read(descriptor_, room.data(), room.size());
     int const error = got < 0 ? errno : 0;
-    if (error != 0 && !would_block(error) && !closing_.load()) {
-        if (before == 0)
-            fail_reading(error);
-        take({here, before}, direct, most); // it came before the failure, which the next read throws
-        std::lock_guard const guard(mutex_);
-        fail(system_failure(error, "aya::io: reading"));
-        return true;
-    }
+    if (error != 0 && !would_block(error) && !closing_.load())
+        fail_reading(error);
     auto const n = static_cast<std::size_t>(std::max(got, 0L));
     more_likely_ = n == room.size();
-    if (would_block(error) && before == 0) {
+    if (would_block(error)) {
         received.shrink(sizeof here); // who waits keeps no more
         return false;
     }
@@ -104,7 +98,7 @@ bool connection::receive_now(std::size_t before, std::string* direct, std::size_
         received.commit(n);
         note_received();
     } else {
-        take({here, before + n}, direct, most);
+        take({here, n}, direct, most);
     }
     return true;
 }

@@ -24,13 +24,15 @@ namespace aya::inline v1::io {
 struct await_into_t {
     boost::system::error_code* code;
     int descriptor = -1;
+    char const* what = nullptr;
 };
 
 /// What `await` is.
 struct await_t {
-    /// Puts the error_code into `code` instead of throwing it. `code` lives until the end of the await. Task trees name `descriptor`, if it is given.
-    [[nodiscard]] constexpr await_into_t operator()(boost::system::error_code& code, int descriptor = -1) const noexcept {
-        return {&code, descriptor};
+    /// Puts the error_code into `code` instead of throwing it. `code` lives until the end of the await. Task trees name `descriptor`,
+    /// and call the operation `what`, a literal, if they are given.
+    [[nodiscard]] constexpr await_into_t operator()(boost::system::error_code& code, int descriptor = -1, char const* what = nullptr) const noexcept {
+        return {&code, descriptor, what};
     }
 
     /// An executor whose I/O objects take `await` when no token is given.
@@ -101,11 +103,14 @@ public:
     }
 
 protected:
-    /// What is known when the task begins to wait.
-    [[nodiscard]] int descriptor() const noexcept {
-        if constexpr (requires { outcome_.descriptor; })
-            return outcome_.descriptor;
-        return -1;
+    /// With what the token has given, if it has.
+    void describe_as(aya::detail::wait_description& d, char const* name) const noexcept {
+        d.what = name;
+        if constexpr (requires { outcome_.descriptor; }) {
+            d.descriptor = outcome_.descriptor;
+            if (outcome_.what != nullptr)
+                d.what = outcome_.what;
+        }
     }
 
     std::exception_ptr start_failure_;
@@ -177,8 +182,7 @@ public:
 
 private:
     void describe(aya::detail::wait_description& d) const noexcept override {
-        d.what = operation_name<Initiation>.data();
-        d.descriptor = this->descriptor();
+        this->describe_as(d, operation_name<Initiation>.data());
     }
 
     Initiation initiation_;
@@ -207,7 +211,7 @@ public:
     static auto initiate(Initiation&& initiation, aya::io::await_into_t token, Parameters&&... parameters) {
         using outcome = aya::io::detail::outcome_into<Arguments...>;
         return aya::io::detail::operation_awaiter<std::decay_t<Initiation>, std::tuple<std::decay_t<Parameters>...>, outcome>(
-            outcome(token.code, token.descriptor), std::decay_t<Initiation>(std::forward<Initiation>(initiation)), std::forward<Parameters>(parameters)...);
+            outcome(token.code, token.descriptor, token.what), std::decay_t<Initiation>(std::forward<Initiation>(initiation)), std::forward<Parameters>(parameters)...);
     }
 };
 

@@ -93,13 +93,14 @@ template <class Error, class... Arguments>
 struct outcome_into : packed<std::decay_t<Arguments>...> {
     static_assert(begins_with_code<Error>, "aya::io::await(code): the operation gives no error_code");
     boost::system::error_code* code;
-    int descriptor; // for task trees
+    int descriptor; // for task trees, as what follows
+    char const* what;
     boost::system::error_code error;
     std::optional<std::tuple<std::decay_t<Arguments>...>> values;
 
-    outcome_into(boost::system::error_code* c, int d) noexcept : code(c), descriptor(d) {}
+    outcome_into(boost::system::error_code* c, int d, char const* w) noexcept : code(c), descriptor(d), what(w) {}
     // Moved with its operation before that is awaited: there is no result yet.
-    outcome_into(outcome_into&& other) noexcept : code(other.code), descriptor(other.descriptor) {}
+    outcome_into(outcome_into&& other) noexcept : code(other.code), descriptor(other.descriptor), what(other.what) {}
     template <class... Given>
     void store(boost::system::error_code failed, Given&&... given) {
         error = failed;
