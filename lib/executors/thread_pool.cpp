@@ -176,7 +176,7 @@ void thread_pool::help_wanted(worker& w) noexcept {
         return;
     // Half of what is queued would be the helper's.
     auto const woken = static_cast<std::int64_t>(w.queue.size());
-    if (w.lane.deque.empty() && (woken < 2 || woken * (w.pace - worker::move_cost) < 2 * worker::wake_cost))
+    if (w.lane.deque.empty() && (woken < 2 || woken * (w.pace.usual() - worker::move_cost) < 2 * worker::wake_cost))
         return;
     // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
     if (++w.unanswered < 1U << fruitless_.load(std::memory_order_relaxed))
@@ -341,12 +341,18 @@ ready* thread_pool::search(worker& w) noexcept {
 // any sleeper wakes, and sockets, if this worker was the one that waited for them.
 void thread_pool::keep_watched(worker const& w) noexcept {
     auto const state = idle_.hint(); // at least as new as this worker's own end_search()
-    if (state.sleeping == 0 || state.searching != 0 || state.watched)
+    if (state.sleeping == 0 || state.searching != 0)
         return;
-    bool const others_awake = state.sleeping + 1 < workers_.size();
-    bool const more_here = w.queue.size() != 0 || !w.lane.deque.empty();
     // Relaxed: of this worker's own making, or of one who has called somebody (attach).
     bool const sockets_alone = !state.attended && driver_.load(std::memory_order_relaxed) != nullptr;
+    if (state.watched) {
+        // By the guard, if the sockets are alone: it looks at them late if this worker is long about its steps.
+        if (sockets_alone && w.pace.mean() >= worker::long_step)
+            wake_one(true);
+        return;
+    }
+    bool const others_awake = state.sleeping + 1 < workers_.size();
+    bool const more_here = w.queue.size() != 0 || !w.lane.deque.empty();
     if (others_awake || more_here || !injected_.empty() || sockets_alone ||
         next_deadline() < (state.attended ? idle_.watcher_deadline() : time_point::max()))
         wake_one(true);

@@ -4,6 +4,7 @@
 
 #include "platform/futex.hpp"
 #include "platform/patience.hpp"
+#include "platform/step_pace.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
@@ -86,10 +87,7 @@ private:
         bool watched_long = false;    // its watch period is over: what waits now has waited
         time_point looked_long{};     // when it looked last after such a period
         std::uint64_t steps_seen = 0; // of all workers, when it last fell asleep
-        duration pace = long_step;    // of its steps, lately; measured where there is I/O
-        duration last_pace = long_step;
-        time_point pace_noted{};
-        std::uint64_t pace_steps = 0; // its own, until then
+        step_pace pace;               // noted where there is I/O
         bool in_driver = false;       // asleep there, and waking tasks
         bool steals_pay = true;       // the last theft was worth its while
         std::size_t stolen = 0;       // how many tasks it stole last, until that is known
@@ -119,7 +117,6 @@ private:
     void sleep(worker& w) noexcept;
     [[nodiscard]] bool may_guard(worker& w) const noexcept;
     static void note_pace(worker& w) noexcept;
-    void leave_driver(worker& w) noexcept;
     void park(worker& w, time_point deadline, io_driver* driver) noexcept;
     void awake(worker& w) noexcept;
     bool advance_virtual_time() noexcept;

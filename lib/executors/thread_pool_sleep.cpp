@@ -59,10 +59,10 @@ void thread_pool::sleep(worker& w) noexcept {
         awake(w);
     if (driver_.load(std::memory_order_relaxed) != nullptr) // a rate
         note_pace(w);
-    if (driver != nullptr)
-        leave_driver(w);
-    w.watched_long = role == idle_set::role::guard && !w.called;
-    if (role == idle_set::role::watcher) {
+    if (driver != nullptr && (w.queue.size() != 0 || !w.lane.deque.empty()))
+        help_wanted(w);
+    w.watched_long = false;
+    if (role == idle_set::role::watcher || role == idle_set::role::guard) {
         // Also where calls that come one after another let no period end.
         auto const now = time_point(std::chrono::steady_clock::now());
         w.watched_long = !w.called || now - w.looked_long >= worker::longest_watch;
@@ -72,7 +72,7 @@ void thread_pool::sleep(worker& w) noexcept {
 }
 
 // Where there is I/O, the watcher is in the driver, and leaves it for each event. As long as something runs now and then, one of those who sleep besides
-// does so for a watch period only, so that nobody has to be woken each time to watch.
+// does so for 2 ms at a time, so that nobody has to be woken each time to watch.
 bool thread_pool::may_guard(worker& w) const noexcept {
     // Relaxed: who attaches it wakes somebody.
     if (driver_.load(std::memory_order_relaxed) == nullptr || clock_.is_virtual)
@@ -81,28 +81,7 @@ bool thread_pool::may_guard(worker& w) const noexcept {
     return std::exchange(w.steps_seen, now) != now;
 }
 
-// When the driver is left with what has become ready there: nobody looks at the sockets until the guard does, which is late if this worker's steps are long.
-void thread_pool::leave_driver(worker& w) noexcept {
-    if (w.queue.size() == 0 && w.lane.deque.empty())
-        return;
-    auto const state = idle_.hint();
-    if (w.pace >= worker::long_step && state.sleeping != 0 && state.searching == 0 && !state.attended)
-        wake_one(true);
-    else
-        help_wanted(w);
-}
-
-// Before and after a sleep, and now and then in between: what its steps have taken since the last time.
-void thread_pool::note_pace(worker& w) noexcept {
-    auto const now = time_point(std::chrono::steady_clock::now());
-    std::uint64_t const all = w.steps.get();
-    if (std::uint64_t const steps = all - w.pace_steps; steps != 0) {
-        duration const pace = (now - w.pace_noted) / static_cast<std::int64_t>(steps);
-        w.pace = std::min(pace, std::exchange(w.last_pace, pace)); // no worker is slow for having lost its CPU once
-    }
-    w.pace_noted = now;
-    w.pace_steps = all;
-}
+void thread_pool::note_pace(worker& w) noexcept { w.pace.note(time_point(std::chrono::steady_clock::now()), w.steps.get()); }
 
 void thread_pool::park_there(worker& w, time_point deadline, io_driver* driver) noexcept {
     if (driver == nullptr) {

@@ -80,10 +80,11 @@ public:
         return last ? role::last_watcher : role::watcher;
     }
 
-    /// Counts `worker`, which has no thread yet, as asleep. It is no watcher.
+    /// Counts `worker`, which has no thread yet, as asleep. It is no watcher, and the last choice but for that.
     void add_unstarted(std::uint32_t worker) noexcept {
         std::lock_guard const guard(mutex_);
-        sleepers_.insert(sleepers_.begin(), worker); // reserved; those with a thread are chosen first
+        sleepers_.insert(sleepers_.begin(), worker); // reserved
+        ++unstarted_;
         word_.fetch_add(one_sleeping);
     }
 
@@ -113,8 +114,8 @@ public:
     void publish_watcher_deadline(time_point t) noexcept { watcher_deadline_.store(t.time_since_epoch().count()); }
 
     /// Chooses a sleeper, counts it as awake and searching, and returns it for the caller to unpark; nobody if all are awake.
-    /// The watcher is left to watch as long as others sleep, unless its deadline is far: then it is the one to wake, and the next to
-    /// fall asleep watches.
+    /// The watcher is left to watch as long as others sleep, and the guard as long as there is a third, unless somebody is needed who watches: then the
+    /// watcher, whose deadline is far, is the one to wake, and the next to fall asleep watches.
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher) noexcept {
         return take_sleeper(need_watcher, [](std::uint32_t) { return true; });
     }
@@ -122,21 +123,25 @@ public:
     template <class Suits>
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher, Suits suits) noexcept {
         std::lock_guard const guard(mutex_);
+        // The watcher first where it is asked for, else last; of the others, those without a thread last, and before them the guard.
+        auto const rank = [&](std::size_t i) {
+            if (sleepers_[i] == watcher_)
+                return need_watcher ? 4 : 0;
+            return i < unstarted_ ? 1 : sleepers_[i] == guard_ ? 2 : 3;
+        };
         std::size_t chosen = sleepers_.size();
         for (std::size_t i = sleepers_.size(); i-- != 0;) { // the last one's caches are warmest
-            if (!suits(sleepers_[i]))
-                continue;
-            if (chosen == sleepers_.size())
+            if (suits(sleepers_[i]) && (chosen == sleepers_.size() || rank(i) > rank(chosen)))
                 chosen = i;
-            if ((sleepers_[i] == watcher_) == need_watcher && (need_watcher || sleepers_[i] != guard_)) {
-                chosen = i;
+            if (!need_watcher && chosen != sleepers_.size() && rank(chosen) == 3)
                 break;
-            }
         }
         if (chosen == sleepers_.size())
             return nobody;
         std::uint32_t const worker = sleepers_[chosen];
         sleepers_.erase(sleepers_.begin() + static_cast<std::ptrdiff_t>(chosen));
+        if (chosen < unstarted_)
+            --unstarted_;
         leave(worker, one_searching);
         return worker;
     }
@@ -169,6 +174,7 @@ private:
     alignas(64) std::atomic<std::uint32_t> word_{0};
     spin_lock mutex_; // taken by workers that fall asleep or are woken, never by the hot path
     std::vector<std::uint32_t> sleepers_;
+    std::size_t unstarted_ = 0; // so many of the first have no thread
     std::uint32_t watcher_ = nobody;
     std::uint32_t guard_ = nobody;
     std::atomic<std::int64_t> watcher_deadline_{time_point::max().time_since_epoch().count()};

@@ -210,7 +210,7 @@ check inject(explorer& e) {
 // Three workers in the loop of thread_pool::search() and sleep(), one of which was the last to fall asleep, so that it waits for timers and sockets only. One has been called,
 // and makes two tasks ready in a step; that, and the step of the task that runs first, end only once both have run. The third one sleeps, has been called, too, or is a guard.
 struct long_steps {
-    enum class helper_is { asleep, called, guard };
+    enum class helper_is { asleep, called, guard, guard_again };
     struct worker {
         ready_queue queue{true, 2};
         parker sleep;
@@ -224,14 +224,14 @@ struct long_steps {
 
     explicit long_steps(helper_is third) {
         for (std::uint32_t i = 0; i < 3; ++i)
-            if (idle.begin_sleep(i, i == 1 && third == helper_is::guard) == idle_set::role::guard && i != 1)
+            if (idle.begin_sleep(i, i == 1 && third >= helper_is::guard) == idle_set::role::guard && i != 1)
                 model::world->fail("one guards that may not");
         last = 0;
         static_cast<void>(idle.end_sleep(last));
         if (idle.begin_sleep(last) != idle_set::role::last_watcher)
             model::world->fail("the last one awake does not wait for timers");
         maker = idle.take_sleeper(false);
-        if (third == helper_is::guard && maker == 1)
+        if (third >= helper_is::guard && maker == 1)
             model::world->fail("the guard is called before another");
         helper = third == helper_is::called ? idle.take_sleeper(false) : 3 - maker - last;
     }
@@ -278,7 +278,7 @@ struct long_steps {
         bool const was_called = who == helper_is::called || idle.end_sleep(mine);
         if (was_called)
             idle.end_search();
-        bool watched_long = who == helper_is::guard && !was_called;
+        bool watched_long = who >= helper_is::guard && !was_called;
         while (ran.load() != 2) {
             std::uint32_t const seen = model::world->writes_of_others();
             if (idle.begin_search()) {
@@ -292,18 +292,19 @@ struct long_steps {
                     continue;
                 }
             }
-            auto const role = idle.begin_sleep(mine);
+            auto const role = idle.begin_sleep(mine, who == helper_is::guard_again); // some worker has taken a step, or none
             if (role == idle_set::role::sleeper && !e.planted("sleeper.calls-nobody"))
                 if (auto const state = idle.hint(); !state.watched && state.sleeping < workers.size())
                     wake_one();
-            if (role != idle_set::role::watcher)
+            bool const soon = role == idle_set::role::watcher || role == idle_set::role::guard;
+            if (!soon || (role == idle_set::role::guard && e.planted("guard.sleeps-on")))
                 (void)workers[mine].sleep.park(aya::time_point::max());
             else if (watched_long && model::world->writes_of_others() == seen)
                 model::world->relax(); // its period passes, but another look would show what this one has
             bool const called = idle.end_sleep(mine);
             if (called)
                 idle.end_search();
-            watched_long = role == idle_set::role::watcher && !called;
+            watched_long = soon && !called;
         }
     }
 };
@@ -367,6 +368,8 @@ std::vector<model::scenario> const scenarios = {
     {"long steps beside a searcher", long_step<long_steps::helper_is::called>, {{"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
     {"long steps beside a guard", long_step<long_steps::helper_is::guard>,
      {{"guard.sleeps-on"}, {"finder.calls-nobody"}, {"sleeper.calls-nobody"}}},
+    {"long steps beside a guard that guards again", long_step<long_steps::helper_is::guard_again>,
+     {{"guard.sleeps-on"}, {"finder.calls-nobody"}}},
     {"spin lock", lock,
      {{"unlock relaxed", "spin_lock::unlock", "store"}, {"lock relaxed", "spin_lock::lock", "exchange"}}},
 };

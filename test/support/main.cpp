@@ -3,5 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "support/balance.hpp"
+#include "support/symbolizer.hpp"
 
-int main(int argc, char** argv) { return test::with_balance(doctest::Context(argc, argv).run()); }
+int main(int argc, char** argv) {
+    test::start_symbolizer();
+    return test::with_balance(doctest::Context(argc, argv).run());
+}

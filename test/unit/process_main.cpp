@@ -5,6 +5,7 @@
 
 #include "support/balance.hpp"
 #include "support/processes.hpp"
+#include "support/symbolizer.hpp"
 
 #include <aya/process_pool.hpp>
 
@@ -55,5 +56,6 @@ int main(int argc, char** argv) {
     aya::process_pool_main(argc, argv);
     if (first == "--parent")
         be_a_parent();
+    test::start_symbolizer();
     return test::with_balance(doctest::Context(argc, argv).run());
 }

@@ -77,12 +77,30 @@ TEST_CASE("idle_set: a guard is called when there is no other, and the watcher s
     (void)idle.begin_sleep(0);
     (void)idle.begin_sleep(1);
     (void)idle.begin_sleep(2, true);
+    (void)idle.end_sleep(0);
+    (void)idle.begin_sleep(0); // the last one to fall asleep, as it does with I/O
     CHECK(idle.take_sleeper(false) == 1);
     CHECK(idle.take_sleeper(false) == 2);
     CHECK(idle.hint().watched); // by the watcher
     CHECK(idle.take_sleeper(true) == 0);
     CHECK_FALSE(idle.hint().watched);
     CHECK(idle.exact().searching == 3);
+}
+
+TEST_CASE("idle_set: a worker without a thread is called before the watcher, and after all others") {
+    idle_set idle(4);
+    idle.add_unstarted(3);
+    (void)idle.begin_sleep(0);
+    (void)idle.begin_sleep(1);
+    (void)idle.begin_sleep(2, true);
+    CHECK(idle.take_sleeper(false) == 1);
+    CHECK(idle.take_sleeper(false) == 2);
+    CHECK(idle.take_sleeper(false) == 3);
+    (void)idle.begin_sleep(1);
+    CHECK(idle.take_sleeper(false) == 1); // 3 has a thread by now
+    idle.add_unstarted(3);
+    CHECK(idle.take_sleeper(false) == 3);
+    CHECK(idle.take_sleeper(false) == 0);
 }
 
 TEST_CASE("idle_set: everybody can be taken, and then nobody") {
@@ -120,7 +138,7 @@ TEST_CASE("idle_set: counts are exact after many sleeps and wakes from several t
     for (std::uint32_t w = 0; w < workers; ++w)
         crew.add([&, w] {
             for (int i = 0; i < 5000; ++i) {
-                (void)idle.begin_sleep(w);
+                (void)idle.begin_sleep(w, i % 2 == 0);
                 if (i % 3 == 0)
                     std::this_thread::yield();
                 if (idle.end_sleep(w)) {
