@@ -451,6 +451,7 @@ void thread_pool::poll_sockets(worker& w) noexcept {
     if (io_driver* const driver = driver_.load(std::memory_order_acquire)) { // pairs with attach()'s store: its construction
         note_pace(w);
         driver->poll_if_free();
+        note_pace(w); // handlers that ran there are no steps
     }
 }
 

@@ -77,6 +77,8 @@ bool thread_pool::may_guard(worker& w) const noexcept {
     // Relaxed: who attaches it wakes somebody.
     if (driver_.load(std::memory_order_relaxed) == nullptr || clock_.is_virtual)
         return false;
+    if (auto const state = idle_.hint(); !state.attended || state.guarded)
+        return false; // before the look at all workers' counts, which they write all the time
     std::uint64_t const now = steps();
     return std::exchange(w.steps_seen, now) != now;
 }

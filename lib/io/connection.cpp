@@ -197,6 +197,9 @@ task<> connection::connect_to_host(address to) {
     co_await socket_->async_connect(endpoint, await(failed, descriptor_));
     if (failed)
         throw std::system_error(failed.value(), std::generic_category(), "aya::io::open_connection: " + to.text());
+    // Registered anew: Asio goes on watching for room, and each wait of a reader's would begin with that event.
+    unique_descriptor same(socket_->release());
+    hand_over(std::move(same), *socket_, boost::asio::generic::stream_protocol(to.family(), 0));
 }
 
 // A Unix socket whose backlog is full gives EAGAIN, and nothing to wait for.

@@ -159,7 +159,7 @@ private:
     std::atomic<bool> read_by_{false};
     std::atomic<bool> ended_{false};
     std::atomic<bool> nothing_received_{true};
-    bool more_likely_ = false; // the last read filled all the room; this and the next four are the reader's
+    bool more_likely_ = false; // the last read filled all the room; this and the next three are the reader's
     unsigned reads_at_once_ = 0; // in a row, without a wait
     std::size_t usual_ = 0; // about as much as the last reads gave
     second_look second_look_;

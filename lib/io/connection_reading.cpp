@@ -4,6 +4,8 @@
 
 #include <aya/sleep.hpp>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 
 #include <algorithm>
@@ -56,13 +58,18 @@ task<> connection::receive(std::string* direct, std::size_t most) {
                 co_return;
         }
     }
-    for (;;) {
+    for (bool in_vain = false;; in_vain = true) {
         boost::system::error_code failed;
         auto const token = await(failed, descriptor_, "I/O: receive");
-        if (socket_)
-            co_await socket_->async_wait(boost::asio::socket_base::wait_read, token);
-        else
+        char first = 0;
+        if (!socket_)
             co_await pipe_->async_wait(boost::asio::posix::descriptor_base::wait_read, token);
+        else if (!in_vain)
+            co_await socket_->async_wait(boost::asio::socket_base::wait_read, token);
+        else // as long as there is something that is no data, say in the error queue, such a wait would end at once, again and again
+            (void)co_await socket_->async_receive(boost::asio::buffer(&first, 1), boost::asio::socket_base::message_peek, token);
+        if (failed == boost::asio::error::eof)
+            failed.clear(); // it is read below
         if (failed && !closing_.load())
             fail_reading(failed.value());
         if (!failed && receive_now(direct, most))

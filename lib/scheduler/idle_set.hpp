@@ -38,7 +38,8 @@ public:
         std::uint32_t sleeping;
         std::uint32_t searching;
         bool attended; ///< one of the sleepers is the watcher
-        bool watched;  ///< it, or a guard, wakes soon
+        bool guarded;  ///< one is the guard
+        bool watched;  ///< either of them wakes soon
     };
     /// A hint for the hot path.
     [[nodiscard]] snapshot hint() const noexcept {
@@ -114,7 +115,7 @@ public:
     void publish_watcher_deadline(time_point t) noexcept { watcher_deadline_.store(t.time_since_epoch().count()); }
 
     /// Chooses a sleeper, counts it as awake and searching, and returns it for the caller to unpark; nobody if all are awake.
-    /// The watcher is left to watch as long as others sleep, and the guard as long as there is a third, unless somebody is needed who watches: then the
+    /// The watcher is left to watch as long as others sleep, and the guard as long as there is a third that has a thread, unless somebody is needed who watches: then the
     /// watcher, whose deadline is far, is the one to wake, and the next to fall asleep watches.
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher) noexcept {
         return take_sleeper(need_watcher, [](std::uint32_t) { return true; });
@@ -155,7 +156,7 @@ private:
 
     static snapshot unpack(std::uint32_t word) noexcept {
         return {word & sleeping_mask, word / one_searching & sleeping_mask, (word & attended_flag) != 0,
-                (word & (watched_flag | guarded_flag)) != 0};
+                (word & guarded_flag) != 0, (word & (watched_flag | guarded_flag)) != 0};
     }
 
     void leave(std::uint32_t worker, std::uint32_t searching) noexcept {

@@ -58,7 +58,9 @@ TEST_CASE("idle_set: a guard wakes soon beside a watcher that does not; there is
     idle_set idle(4);
     CHECK(idle.begin_sleep(0, true) == idle_set::role::watcher); // who may guard watches first
     CHECK(idle.begin_sleep(1) == idle_set::role::sleeper);
+    CHECK_FALSE(idle.hint().guarded);
     CHECK(idle.begin_sleep(2, true) == idle_set::role::guard);
+    CHECK(idle.hint().guarded);
     CHECK(idle.begin_sleep(3, true) == idle_set::role::sleeper);
     CHECK_FALSE(idle.end_sleep(0));
     CHECK(idle.hint().watched);
