@@ -6,6 +6,7 @@
 
 #include "io/forbidden_call.hpp"
 #include "io/streams.hpp"
+#include "support/symbolizer.hpp"
 
 #include <doctest/doctest.h>
 
@@ -223,7 +224,8 @@ TEST_CASE("subprocess: many at once leave no descriptor and no zombie") {
         rt.block_on(work());
     });
     CHECK(test::open_descriptors() == before);
-    CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);
+    pid_t const left = ::waitpid(-1, nullptr, WNOHANG); // 0: a child that runs
+    CHECK((test::has_symbolizer ? left <= 0 : left < 0));
 }
 
 TEST_CASE("subprocess: a child that may not be killed is left behind, and no runtime's end waits for it") {

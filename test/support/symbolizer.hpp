@@ -18,6 +18,13 @@ extern "C" void __sanitizer_symbolize_pc(void* where, char const* format, char* 
 
 namespace test {
 
+/// Whether this process may have a child that is a sanitizer's.
+#ifdef AYA_TEST_SYMBOLIZER
+inline constexpr bool has_symbolizer = true;
+#else
+inline constexpr bool has_symbolizer = false;
+#endif
+
 /// ThreadSanitizer names functions with the help of a program, and keeps two pipes to it. It starts that with the first report, be it one that is
 /// suppressed: so that no test counts those descriptors among its own, they are there from the beginning.
 inline void start_symbolizer() {
