@@ -176,7 +176,7 @@ void thread_pool::help_wanted(worker& w) noexcept {
         return;
     // Half of what is queued would be the helper's.
     auto const woken = static_cast<std::int64_t>(w.queue.size());
-    if (w.lane.deque.empty() && (woken < 2 || woken * (w.pace.usual() - worker::move_cost) < 2 * worker::wake_cost))
+    if (w.lane.deque.empty() && (woken < 2 || woken * (w.pace.mean() - worker::move_cost) < 2 * worker::wake_cost))
         return;
     // Relaxed: a rate, nothing depends on it; while calls are skipped the watcher still looks every millisecond or two.
     if (++w.unanswered < 1U << fruitless_.load(std::memory_order_relaxed))

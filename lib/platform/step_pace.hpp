@@ -23,13 +23,9 @@ public:
         time_point const since = std::exchange(noted_, now);
         if (taken == 0 || since == time_point())
             return;
-        duration const each = std::min((now - since) / static_cast<std::int64_t>(taken), longest);
-        usual_ = std::min(each, std::exchange(last_, each));
-        mean_ += (each - mean_) / 32;
+        mean_ += (std::min((now - since) / static_cast<std::int64_t>(taken), longest) - mean_) / 32;
     }
 
-    /// What most of them take: the shorter of the last two, which is none that has lost its CPU once.
-    [[nodiscard]] duration usual() const noexcept { return usual_; }
     /// Of some dozens of notes. One long step among many short ones counts, with up to a millisecond.
     [[nodiscard]] duration mean() const noexcept { return mean_; }
 
@@ -38,8 +34,6 @@ private:
 
     time_point noted_{};
     std::uint64_t steps_ = 0;
-    duration last_ = assumed;
-    duration usual_ = assumed;
     duration mean_ = assumed;
 };
 
