@@ -4,12 +4,12 @@
 
 #include "platform/futex.hpp"
 #include "platform/patience.hpp"
-#include "platform/step_pace.hpp"
 #include "scheduler/idle_set.hpp"
 #include "scheduler/injection_queue.hpp"
 #include "scheduler/io_driver.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/relaxed_counter.hpp"
+#include "scheduler/step_pace.hpp"
 #include "scheduler/timer_queue.hpp"
 #include "task/registry.hpp"
 
@@ -69,7 +69,7 @@ private:
         // Measured with an echo server: what it costs to wake a helper, and what a task loses that moves to another core with its socket.
         static constexpr duration wake_cost = std::chrono::microseconds(15);
         static constexpr duration move_cost = std::chrono::microseconds(3);
-        static constexpr duration long_step = std::chrono::microseconds(30);
+        static constexpr duration long_step = step_pace::assumed; // so it is, as long as nothing is known
         static constexpr duration start_pause = std::chrono::milliseconds(100); // after a thread could not be started
 
         worker(bool shared, idle_set const& idle) : queue(shared), lane(shared, idle.word()) { forks = &lane; }

@@ -115,8 +115,8 @@ public:
     void publish_watcher_deadline(time_point t) noexcept { watcher_deadline_.store(t.time_since_epoch().count()); }
 
     /// Chooses a sleeper, counts it as awake and searching, and returns it for the caller to unpark; nobody if all are awake.
-    /// The watcher is left to watch as long as others sleep, and the guard as long as there is a third that has a thread, unless somebody is needed who watches: then the
-    /// watcher, whose deadline is far, is the one to wake, and the next to fall asleep watches.
+    /// The watcher is left to watch as long as others sleep, and the guard as long as there is a third that has a thread, unless somebody is
+    /// needed who watches: then the watcher, whose deadline is far, is the one to wake, and the next to fall asleep watches.
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher) noexcept {
         return take_sleeper(need_watcher, [](std::uint32_t) { return true; });
     }
@@ -125,16 +125,18 @@ public:
     [[nodiscard]] std::uint32_t take_sleeper(bool need_watcher, Suits suits) noexcept {
         std::lock_guard const guard(mutex_);
         // The watcher first where it is asked for, else last; of the others, those without a thread last, and before them the guard.
+        int const best = need_watcher ? 4 : 3;
         auto const rank = [&](std::size_t i) {
             if (sleepers_[i] == watcher_)
-                return need_watcher ? 4 : 0;
+                return need_watcher ? best : 0;
             return i < unstarted_ ? 1 : sleepers_[i] == guard_ ? 2 : 3;
         };
         std::size_t chosen = sleepers_.size();
         for (std::size_t i = sleepers_.size(); i-- != 0;) { // the last one's caches are warmest
-            if (suits(sleepers_[i]) && (chosen == sleepers_.size() || rank(i) > rank(chosen)))
-                chosen = i;
-            if (!need_watcher && chosen != sleepers_.size() && rank(chosen) == 3)
+            if (!suits(sleepers_[i]) || (chosen != sleepers_.size() && rank(i) <= rank(chosen)))
+                continue;
+            chosen = i;
+            if (rank(i) == best)
                 break;
         }
         if (chosen == sleepers_.size())

@@ -9,9 +9,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -118,20 +121,22 @@ int main(int argc, char** argv) {
     unsigned long long const wanted = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10'000'000ULL;
     aya::runtime_options options;
     options.workers = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 0;
-    std::atomic<bool> over{false};
     struct sample {
         double seconds, megabytes;
     };
     std::vector<sample> samples;
     auto const begin = clock::now();
     auto const seconds = [&] { return std::chrono::duration<double>(clock::now() - begin).count(); };
-    std::thread watch([&] {
+    std::jthread watch([&](std::stop_token const& over) {
         unsigned long long before = 0;
         int idle = 0;
-        for (int tick = 1; !over; ++tick) {
-            std::this_thread::sleep_for(100ms);
-            if (tick % 10 != 0)
-                continue;
+        std::mutex mutex;
+        std::condition_variable_any ended;
+        std::unique_lock lock(mutex);
+        for (;;) {
+            ended.wait_for(lock, over, 1s, [] { return false; });
+            if (over.stop_requested())
+                break;
             unsigned long long const now = done;
             samples.push_back({seconds(), resident_megabytes()});
             std::printf("%6.0f s %14llu tasks %8.1f MB\n", samples.back().seconds, now, samples.back().megabytes);
@@ -149,7 +154,7 @@ int main(int argc, char** argv) {
         while (done < wanted && !wrong)
             rt.block_on(round_of_all);
     }
-    over = true;
+    watch.request_stop();
     watch.join();
     double const taken = seconds();
     double n = 0, x = 0, y = 0, xx = 0, xy = 0;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -264,8 +266,11 @@ TEST_CASE("inspection: a caller that trickles does not hold up the runtime's end
     }));
     {
         std::jthread const trickle([&](std::stop_token const& stop) {
+            std::mutex mutex;
+            std::condition_variable_any stopped;
+            std::unique_lock lock(mutex);
             while (!stop.stop_requested() && ::send(caller, "t", 1, MSG_NOSIGNAL) == 1)
-                std::this_thread::sleep_for(500ms);
+                stopped.wait_for(lock, stop, 500ms, [] { return false; }); // the caller's slowness is what is tested
         });
         auto const begin = std::chrono::steady_clock::now();
         rt.reset();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "platform/step_pace.hpp"
+#include "scheduler/step_pace.hpp"
 
 #include "support/harness.hpp"
 

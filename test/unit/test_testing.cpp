@@ -11,7 +11,6 @@
 #include <csignal>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -100,7 +99,7 @@ TEST_CASE("testing::run: a step that never ends, on a worker, is told of, and en
         try {
             testing::run({.workers = 1, .time_limit = 20ms}, []() -> aya::task<> {
                 for (;;)
-                    std::this_thread::sleep_for(10ms);
+                    ::pause();
                 co_return;
             });
         } catch (...) {
