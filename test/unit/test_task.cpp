@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -162,20 +163,20 @@ namespace {
 
 // Looks around when it goes: who runs then, and whether a task that it starts there runs to its end.
 struct last_words {
-    last_words(std::string& n, int& s) : name(&n), started(&s) {}
+    last_words(std::string& n, std::atomic<int>& s) : name(&n), started(&s) {}
     last_words(last_words&& other) noexcept : name(std::exchange(other.name, nullptr)), started(other.started) {}
     ~last_words() {
         if (name == nullptr)
             return;
         *name = aya::current_task().name();
-        auto count = [](int* begun) -> aya::task<> {
+        auto count = [](std::atomic<int>* begun) -> aya::task<> {
             ++*begun;
             co_return;
         };
         aya::create_task({.eager_start = true}, count, started);
     }
     std::string* name;
-    int* started;
+    std::atomic<int>* started; // two children may go at once, on two workers
 };
 
 aya::task<int> speak(last_words, int result, char const* name = nullptr) {
@@ -189,7 +190,7 @@ aya::task<int> speak(last_words, int result, char const* name = nullptr) {
 TEST_CASE("task: a coroutine's parameters go before its task ends, and it is still the current task") {
     everywhere([]() -> aya::task<> {
         std::string spoken;
-        int started = 0;
+        std::atomic<int> started = 0;
         aya::task_handle<int> const h = aya::create_task(speak(last_words(spoken, started), 7), {.name = "speaker"});
         CHECK(co_await h == 7);
         CHECK(spoken == "speaker");
