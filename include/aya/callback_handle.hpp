@@ -27,7 +27,7 @@ void watch_callback(task_state& of, callback& c);
 
 /// A function that the runtime will call once. It is a ready object (in the scheduler's queue), a timer (until it is due) and a
 /// completion (of the task it watches), one after the other. Counted: the user's handles, and one for each place it is in.
-class callback : public ready, public timer, public completion, public frame_allocated {
+class callback : public ready, public ordered_timer, public completion, public frame_allocated {
 public:
     enum class stage : std::uint8_t { watching, armed, queued, running, called, cancelled };
 
@@ -59,6 +59,7 @@ private:
     friend void watch_callback(task_state& of, callback& c);
 
     static void ticket(ready& r) noexcept;
+    static void claimed(timer& t) noexcept;
     static void expired(timer& t) noexcept;
     static void notified(completion& c, task_state& t) noexcept;
     [[nodiscard]] bool move(stage from, stage to) noexcept { return stage_.compare_exchange_strong(from, to); }
@@ -72,6 +73,7 @@ private:
     time_point when_{};
     callback* following_ = nullptr; // in the hub's queue, or among those it has armed; under its lock
     callback* preceding_ = nullptr;
+    bool due_ = false; // its timer has queued it in the hub, and its ticket is to follow; the firing thread's
 };
 
 template <class F>

@@ -77,14 +77,12 @@ void callback_hub::serve_first() noexcept {
 }
 
 bool callback_hub::arm(callback& c, time_point deadline) {
+    timer_queue& timers = home_->timers();
+    std::lock_guard const hold_timers(timers.mutex());
     std::lock_guard const hold(mutex_);
     if (closed_)
         return false;
-    timer_queue& timers = home_->timers();
-    {
-        std::lock_guard const hold_timers(timers.mutex());
-        timers.arm(c, deadline);
-    }
+    timers.arm(c, deadline);
     c.add_reference(); // the timer's
     c.preceding_ = nullptr;
     c.following_ = armed_;
@@ -94,45 +92,43 @@ bool callback_hub::arm(callback& c, time_point deadline) {
     return true;
 }
 
-// With the lock held. True when the caller must give the timer's reference back: nobody fires it any more.
+// With both locks held. False when it is not armed: it is being fired, or the hub has been closed.
 bool callback_hub::unlink_armed(callback& c) noexcept {
     if (c.preceding_ == nullptr && armed_ != &c)
-        return false; // it is being fired, or the hub has been closed
+        return false;
     (c.preceding_ == nullptr ? armed_ : c.preceding_->following_) = c.following_;
     if (c.following_ != nullptr)
         c.following_->preceding_ = c.preceding_;
     c.following_ = c.preceding_ = nullptr;
-    std::lock_guard const hold(c.home->mutex());
-    return c.home->disarm(c);
+    return true;
 }
 
 void callback_hub::disarm(callback& c) noexcept {
     bool last_use = false;
     {
+        std::lock_guard const hold_timers(c.home->mutex());
         std::lock_guard const hold(mutex_);
-        last_use = unlink_armed(c);
+        last_use = unlink_armed(c) && c.home->disarm(c);
     }
     if (last_use)
-        c.release();
+        c.release(); // the timer's reference, for nobody fires it any more
+}
+
+void callback_hub::claim(callback& c) noexcept {
+    std::lock_guard const hold(mutex_);
+    unlink_armed(c);
+    c.due_ = push(c, callback::stage::armed);
 }
 
 void callback_hub::expire(callback& c) noexcept {
-    auto const keep = shared_from_this();
-    bool posted = false;
-    {
-        std::lock_guard const hold(mutex_);
-        (void)unlink_armed(c);
-        posted = push(c, callback::stage::armed);
-    }
-    if (posted)
+    if (c.due_)
         home_->schedule(c);
-    c.release(); // the timer's
+    c.release(); // the timer's; it may have been the last one to know this hub
 }
 
 void callback_hub::close() noexcept {
     for (;;) {
         callback* c = nullptr;
-        bool last_use = false;
         {
             std::lock_guard const hold(mutex_);
             closed_ = true;
@@ -140,12 +136,10 @@ void callback_hub::close() noexcept {
             if (c == nullptr)
                 return;
             c->add_reference();
-            last_use = unlink_armed(*c);
         }
         if (c->move(callback::stage::armed, callback::stage::cancelled))
             c->drop();
-        if (last_use)
-            c->release();
+        disarm(*c);
         c->release();
     }
 }
@@ -164,7 +158,7 @@ void callback_hub::report(std::exception_ptr const& error) noexcept {
 // --- callback -------------------------------------------------------------------------------------------------------------
 
 callback::callback() noexcept
-    : ready(&ticket), timer(&expired), completion(&notified), context_(share_current_context()) {}
+    : ready(&ticket), ordered_timer(&claimed, &expired), completion(&notified), context_(share_current_context()) {}
 
 callback::~callback() {
     if (context_ != nullptr)
@@ -214,6 +208,11 @@ void callback::ticket(ready& r) noexcept {
     auto const hub = c.hub_;
     hub->serve();
     c.release();
+}
+
+void callback::claimed(timer& t) noexcept {
+    auto& c = static_cast<callback&>(t);
+    c.hub_->claim(c);
 }
 
 void callback::expired(timer& t) noexcept {

@@ -26,7 +26,9 @@ public:
     /// False when the hub is closed. Throws std::bad_alloc. On a thread of the runtime.
     [[nodiscard]] bool arm(callback& c, time_point deadline);
     void disarm(callback& c) noexcept;
-    /// What the timer queue fires.
+    /// What the timer queue calls: claim() with its lock held, so that callbacks are queued in the order of their deadlines though several
+    /// threads fire them, then expire().
+    void claim(callback& c) noexcept;
     void expire(callback& c) noexcept;
 
     /// From now on nothing is queued, and what is not due yet never will be. What is queued already still runs.
@@ -47,12 +49,12 @@ private:
 
     void serve_first() noexcept;
     bool push(callback& c, callback::stage from) noexcept;
-    [[nodiscard]] bool unlink_armed(callback& c) noexcept;
+    bool unlink_armed(callback& c) noexcept;
 
     scheduler* home_;
     std::shared_ptr<report_sink> reports_;
     pump_ready pump_{*this};
-    mutable spin_lock mutex_; // guards all below; taken before a timer queue's
+    mutable spin_lock mutex_; // guards all below; taken after a timer queue's
     callback* first_ = nullptr;
     callback** last_ = &first_;
     callback* armed_ = nullptr;

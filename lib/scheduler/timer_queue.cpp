@@ -16,7 +16,7 @@ void timer_queue::arm(timer& t, time_point deadline) {
     heap_.push_back(e);
     count(counted::timers, 1);
     t.home = this;
-    t.sequence = sequence_++;
+    t.sequence = (sequence_ += 2) | (t.sequence & 1);
     sift_up(heap_.size() - 1, e);
     if (t.position != 0 || e.deadline >= next_.load(std::memory_order_relaxed)) // written with the lock held
         return;
@@ -43,6 +43,8 @@ timer* timer_queue::pop_due(time_point now) noexcept {
     }
     timer* const due = heap_.front().which;
     remove(0);
+    if (due->sequence % 2 != 0)
+        static_cast<ordered_timer*>(due)->claim(*due);
     return due;
 }
 

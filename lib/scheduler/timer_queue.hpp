@@ -27,7 +27,7 @@ public:
     /// False when the timer was not armed: it is being fired, or was.
     bool disarm(timer& t) noexcept;
 
-    /// Takes out one timer whose deadline is at or before `now`, or null. The caller calls its expire().
+    /// Takes out one timer whose deadline is at or before `now`, or null, and claims it if it is ordered. The caller calls its expire().
     [[nodiscard]] timer* pop_due(time_point now) noexcept;
 
     [[nodiscard]] std::size_t size() noexcept {

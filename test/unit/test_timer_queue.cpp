@@ -6,8 +6,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <mutex>
+#include <vector>
 
 using aya::time_point;
 using aya::detail::timer;
@@ -164,4 +166,39 @@ TEST_CASE("timer_queue: a timer is either disarmed or fired, never both, when tw
     crew.join();
     CHECK(disarmed.load() + fired.load() == timers.size());
     CHECK(q.earliest() == time_point::max());
+}
+
+TEST_CASE("timer_queue: ordered timers are claimed by deadline, then by arming, whichever threads take them") {
+    struct entry final : aya::detail::ordered_timer {
+        explicit entry(std::vector<int>& o, int n) : ordered_timer(&claimed, &fired), order(&o), number(n) {}
+        static void claimed(timer& t) noexcept {
+            auto& self = static_cast<entry&>(t);
+            self.order->push_back(self.number); // with the queue's lock held
+        }
+        static void fired(timer&) noexcept {}
+        std::vector<int>* order;
+        int number;
+    };
+    constexpr int count = 20'000;
+    std::vector<int> order;
+    order.reserve(count);
+    timer_queue q;
+    std::deque<entry> timers;
+    for (int i = 0; i < count; ++i) {
+        std::lock_guard const guard(q.mutex());
+        q.arm(timers.emplace_back(order, i), at(i / 10));
+    }
+    std::atomic<int> taken{0};
+    test::thread_crew crew;
+    for (int thread = 0; thread < 3; ++thread)
+        crew.add([&] {
+            while (timer* const due = q.pop_due(at(count))) {
+                due->expire(*due);
+                ++taken;
+            }
+        });
+    crew.join();
+    CHECK(taken == count);
+    CHECK(order.size() == count);
+    CHECK(std::is_sorted(order.begin(), order.end()));
 }

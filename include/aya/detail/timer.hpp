@@ -16,7 +16,7 @@ struct timer {
     static constexpr std::size_t unarmed = static_cast<std::size_t>(-1);
 
     explicit timer(function f) noexcept : expire(f) {}
-    timer(timer&& unarmed_one) noexcept : expire(unarmed_one.expire) {}
+    timer(timer&& unarmed_one) noexcept : expire(unarmed_one.expire), sequence(unarmed_one.sequence) {}
     timer(timer const&) = delete;
     timer& operator=(timer const&) = delete;
 
@@ -24,7 +24,15 @@ struct timer {
     function expire;
     timer_queue* home = nullptr;
     std::size_t position = unarmed; // in the heap; under the queue's lock
-    std::uint64_t sequence = 0;     // order of equal deadlines
+    std::uint64_t sequence = 0;     // order of equal deadlines; odd: an ordered_timer
+};
+
+/// A timer whose effect comes in the order of the deadlines, whichever threads fire it and its neighbours, and however late.
+struct ordered_timer : timer {
+    ordered_timer(function c, function e) noexcept : timer(e), claim(c) { sequence = 1; }
+
+    /// Called when the timer leaves the queue, with the queue's lock held, before expire().
+    function claim;
 };
 
 } // namespace aya::inline v1::detail
