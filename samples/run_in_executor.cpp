@@ -8,6 +8,7 @@
 #include <iterator>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <fmt/core.h>
 
@@ -44,6 +45,7 @@ aya::task<> program(std::string path) {
     aya::blocking_pool pool({.max_threads = 2});
     co_await aya::run_in_executor(pool, [] { std::this_thread::sleep_for(20ms); });
     ticker.cancel();
+    co_await aya::wait(std::vector(1, ticker)); // it counts in a variable of this coroutine
     fmt::print("meanwhile the clock went on: {}\n", ticks > 0 ? "yes" : "no");
 }
 

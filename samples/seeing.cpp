@@ -116,18 +116,19 @@ aya::task<> fail() {
     co_return;
 }
 aya::task<> unretrieved() {
-    (void)aya::create_task(fail(), {.name = "printer"});
-    co_await aya::sleep(10ms);
+    auto handle = aya::create_task(fail(), {.name = "printer"});
+    while (!handle.done())
+        co_await aya::yield();
 }
 
 aya::task<> alive() {
     (void)aya::create_task(fetch(4), {.name = "straggler"});
-    co_await aya::sleep(10ms);
+    co_await aya::sleep(100ms);
 }
 
 aya::task<> lock_both(aya::mutex* first, aya::mutex* second) {
     auto const one = co_await first->lock();
-    co_await aya::sleep(10ms);
+    co_await aya::sleep(100ms);
     auto const two = co_await second->lock();
 }
 
@@ -282,6 +283,8 @@ int main(int argc, char** argv) {
     options.debug = true;
     if (word == "deadlock" || word == "promise")
         options.exception_handler = [](aya::exception_report const& r) {
+            if (!r.message.starts_with("All tasks are asleep"))
+                return;
             std::fprintf(stderr, "aya: %s\n%s", std::string(r.message).c_str(), r.stack.c_str());
             std::_Exit(0);  // nothing more would happen
         };

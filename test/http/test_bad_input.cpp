@@ -135,7 +135,7 @@ TEST_CASE("http bad input: a thousand connections cut in the middle of their mes
         }));
         test::server cuts(test::saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"));
         {
-            http::client client({.trust_env = false});
+            http::client client({.timeout = http::timeouts(http::no_timeout), .trust_env = false});
             std::vector<aya::task<http::response>> all;
             for (int i = 0; i < 1000; ++i)
                 all.push_back(client.get(i % 2 == 0 ? cuts.url() : server.url("/ok")));

@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
             std::this_thread::yield();
     } else if (word == "testing") {
         try {
-            aya::testing::run({.workers = 1, .virtual_time = false, .time_limit = 1s, .debug = true}, []() -> aya::task<> {
+            aya::testing::run({.workers = 1, .virtual_time = false, .time_limit = 5s, .debug = true}, []() -> aya::task<> {
                 aya::event never;
                 co_await never.wait();
             });

@@ -83,7 +83,7 @@ TEST_CASE("await: an operation that knows no cancellation is waited for, and its
             int const n = co_await asio::async_initiate<aya::io::await_t const&, void(int)>(slow, aya::io::await);
             l += std::to_string(n);
             try {
-                co_await aya::yield();
+                co_await test::forever();
             } catch (aya::cancelled_error const&) {
                 l += " cancelled";
                 throw;

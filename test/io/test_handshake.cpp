@@ -166,7 +166,7 @@ TEST_CASE("handshake: closing the connection, or cancelling, ends it") {
         for (bool const cancels : {false, true}) {
             auto [reader, writer] = co_await test::connected_to(keep_reading);
             auto const context = io::ssl_context::client();
-            auto shaking = aya::create_task(test::code_of(writer.start_tls(context, "localhost")));
+            auto shaking = aya::create_task(test::code_of(writer.start_tls(context, "localhost")), {.eager_start = true});
             for (int i = 0; i < 20; ++i)
                 co_await aya::yield();
             CHECK(!shaking.done());

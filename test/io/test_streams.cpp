@@ -156,8 +156,7 @@ TEST_CASE("streams: what came before a reset is read, then the reset is thrown")
 TEST_CASE("ST1: a second read at the same time is refused") {
     test::everywhere_in_real_time([]() -> aya::task<> {
         auto [reader, writer] = co_await test::connected_to(keep_silent);
-        auto first = aya::create_task(read_once(reader));
-        co_await aya::sleep(2ms);
+        auto first = aya::create_task(read_once(reader), {.eager_start = true});
         CHECK(co_await test::throws<aya::invalid_state_error>(reader.readline()));
         first.cancel();
         CHECK(co_await test::throws<aya::cancelled_error>(first));

@@ -242,6 +242,7 @@ TEST_CASE("D3: the exception handler runs with the values of what failed") {
                     (void)co_await aya::wait(std::move(handles));
                     (void)number.set(2);
                 }
+                co_await test::settle(); // the task's own reference goes after it has told of its end
                 (void)aya::call_soon([] {
                     (void)number.set(8);
                     throw std::runtime_error("expected");

@@ -143,8 +143,8 @@ int main(int argc, char** argv) {
             std::fflush(stdout);
             idle = now == before ? idle + 1 : 0;
             before = now;
-            if (idle == 30) {
-                std::puts("no progress for thirty seconds");
+            if (idle == 120) {
+                std::puts("no progress for two minutes");
                 std::_Exit(3);
             }
         }

@@ -43,9 +43,10 @@ public:
         armed_.store(true);
     }
     /// Whether it came to that.
+    [[nodiscard]] static bool met() noexcept { return met_.load(); }
     static bool end() noexcept {
         armed_.store(false);
-        return met_.load();
+        return met();
     }
     [[nodiscard]] static bool now() noexcept {
         if (!armed_.load(std::memory_order_relaxed))

@@ -337,7 +337,8 @@ struct gathers : with_children {
         auto const [a, b, c] = co_await aya::gather(child(1), child(2), inner());
         static_cast<void>(a + b + c);
     }
-    aya::task<int> inner() {
+    aya::task<int> inner() { return present_inner(present(live)); }
+    aya::task<int> present_inner(present) {
         std::vector<aya::task<int>> more;
         for (int i = 0; i < 4; ++i)
             more.push_back(child(i));

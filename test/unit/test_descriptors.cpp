@@ -23,5 +23,6 @@ TEST_CASE("E29: every descriptor of a runtime is closed on exec") {
         co_return co_await aya::to_thread([] { return 3; });
     });
     CHECK(three == 3);
-    CHECK(test::inherited_since(before) == "");
+    // UBSan opens a pipe for a moment when it meets a new type, on threads that go to sleep too; what is left open stays.
+    CHECK(test::eventually_outside([&] { return test::inherited_since(before) == ""; }));
 }

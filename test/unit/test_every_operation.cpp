@@ -49,6 +49,7 @@ aya::task<> each_way(Make make) {
         CHECK(h.exception() == nullptr);
     }
     co_await aya::with_task_group([](aya::task_group& group, Make m) { return in_group(group, m); }, make);
+    co_await test::settle(); // the group's child goes after it has told of its end, and its result, a lock perhaps, with it
 }
 
 aya::async_generator<int> count() {

@@ -69,9 +69,9 @@ TEST_CASE("cpu_pool: of each priority") {
 }
 
 TEST_CASE("stop token: a call whose awaiter is cancelled or times out is told") {
-    test::on_every_runtime([](aya::runtime& rt) {
-        auto stop_each = []() -> aya::task<> {
-            endless_calls calls;
+    endless_calls calls; // a call that has been given up may not have got to its first line yet, so they outlive the runtimes
+    test::on_every_runtime([&calls](aya::runtime& rt) {
+        auto stop_each = [&calls]() -> aya::task<> {
             co_await stop_one(&calls, [&] { return aya::timeout(2ms, aya::to_cpu(calls.polite(), 1)); });
             co_await stop_one(&calls, [&] { return aya::wait_for(aya::to_thread(calls.polite(), 1), 2ms); });
             co_await stop_one(&calls, [&] { return aya::timeout(2ms, aya::to_cpu(calls.throwing())); });

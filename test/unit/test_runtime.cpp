@@ -139,10 +139,12 @@ TEST_CASE("runtime: the destructor cancels what is left and waits until it has e
     for (std::size_t const workers : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{8}}) {
         CAPTURE(workers);
         test::census census;
+        std::atomic<int> begun{0};
         std::atomic<int> cleaned{0};
         {
             aya::runtime rt(test::kind{workers}.options());
             auto stubborn = [&](test::census::resident) -> aya::task<> {
+                begun.fetch_add(1);
                 (void)co_await test::throws<aya::cancelled_error>(test::forever());
                 for (int i = 0; i < 5; ++i)
                     co_await aya::sleep(1ms); // cleaning up takes its time
@@ -151,8 +153,8 @@ TEST_CASE("runtime: the destructor cancels what is left and waits until it has e
             auto start = [&]() -> aya::task<> {
                 for (int i = 0; i < 10; ++i)
                     (void)aya::create_task(stubborn, census.make());
-                for (int i = 0; i < 10; ++i)
-                    co_await aya::sleep(1ms);
+                bool const all = co_await test::eventually([&] { return begun.load() == 10; });
+                CHECK(all);
             };
             rt.block_on(start);
         }

@@ -62,13 +62,11 @@ TEST_CASE("shutdown: returns as soon as nothing is left, with tasks that start o
                 ended->fetch_add(1);
             };
             (void)rt.spawn(chain, chain, 9);
-            aya::time_point const begin = rt.block_on([]() -> aya::task<aya::time_point> { co_return aya::now(); });
             auto const report = rt.shutdown(aya::time_point::max());
             CHECK(ended->load() == 10);
             CHECK(report.completed == 10);
             CHECK(report.cancelled == 0);
             CHECK(report.left.empty());
-            (void)begin;
         },
         in_virtual_time());
 }
@@ -157,19 +155,21 @@ TEST_CASE("shutdown: while it waits, other threads' tasks are refused and their 
 }
 
 TEST_CASE("shutdown: tasks on executors are waited for and cancelled like all others") {
-    test::on_every_runtime([](aya::runtime& rt) {
-        aya::blocking_pool pool;
-        auto const short_one = rt.spawn(nap(5ms), {.executor = pool});
-        auto const long_one = rt.spawn(nap(1h), {.name = "long", .executor = pool});
-        auto const report = rt.shutdown(100ms);
-        CHECK_FALSE(short_one.cancelled());
-        CHECK(long_one.cancelled());
-        CHECK(report.left == std::vector<std::string>{"long"});
-        CHECK(report.cancelled == 1);
-        aya::create_task_options there;
-        there.executor = pool;
-        CHECK(test::refusal([&] { (void)rt.spawn(nap(0ms), there); }) == "aya::runtime::spawn: the runtime is shut down");
-    });
+    test::on_every_runtime(
+        [](aya::runtime& rt) {
+            aya::blocking_pool pool;
+            auto const short_one = rt.spawn(nap(5ms), {.executor = pool});
+            auto const long_one = rt.spawn(nap(1h), {.name = "long", .executor = pool});
+            auto const report = rt.shutdown(100ms);
+            CHECK_FALSE(short_one.cancelled());
+            CHECK(long_one.cancelled());
+            CHECK(report.left == std::vector<std::string>{"long"});
+            CHECK(report.cancelled == 1);
+            aya::create_task_options there;
+            there.executor = pool;
+            CHECK(test::refusal([&] { (void)rt.spawn(nap(0ms), there); }) == "aya::runtime::spawn: the runtime is shut down");
+        },
+        in_virtual_time());
 }
 
 TEST_CASE("shutdown: inside a task it is refused") {

@@ -85,8 +85,11 @@ TEST_CASE("task: parameters and locals live exactly as long as the coroutine") {
         test::census census;
         co_await hold(census.make());
         CHECK(census.live() == 0);
-        auto handle = aya::create_task(hold(census.make()));
+        aya::event go; // another worker may take it at once
+        auto held = [](test::census::resident, aya::event* until) -> aya::task<> { co_await until->wait(); };
+        auto handle = aya::create_task(held(census.make(), &go));
         CHECK(census.live() == 1);
+        go.set();
         co_await handle;
         CHECK(census.live() == 0); // though the handle lives
     });

@@ -22,7 +22,7 @@ namespace {
 
 constexpr auto this_file = "test/unit/test_task_tree.cpp";
 
-std::uint32_t sleeping_line = 0;
+std::atomic<std::uint32_t> sleeping_line{0}; // several may sleep at once
 aya::task<int> sleepy() {
     co_await aya::sleep(10s); sleeping_line = std::source_location::current().line();
     co_return 1;
@@ -87,7 +87,7 @@ TEST_CASE("capture_tasks: name, stack with source lines, what it waits for and h
         CHECK(p->waits_for == "task");
         CHECK(p->awaits == std::vector<std::uint64_t>{t->id});
         (void)co_await parent;
-        CHECK(t->stack[0].line == sleeping_line); // known by now
+        CHECK(t->stack[0].line == sleeping_line.load()); // known by now
         // This task itself runs.
         CHECK(std::count_if(tree.tasks.begin(), tree.tasks.end(), [](auto const& i) { return i.phase == aya::task_phase::ready; }) == 1);
     });
@@ -212,6 +212,7 @@ TEST_CASE("task_info::from_outside: of a wait for a mutex, for as long as a thre
             co_await until->wait();
         };
         auto const first = aya::create_task(hold, &m, &over);
+        co_await test::settle(); // it waits
         auto const second = aya::create_task(hold, &m, &over);
         second.set_name("second");
         co_await test::settle();

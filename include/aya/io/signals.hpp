@@ -35,7 +35,7 @@ void add_signal_handler(int number, F f) {
 }
 
 /// The signal has the effect again that it had before, once no runtime of the process handles it. False when there was no callback. One that has not begun yet does
-/// not run any more.
+/// not run any more; another worker may be in the middle of it.
 bool remove_signal_handler(int number);
 
 } // namespace aya::inline v1::io
