@@ -29,6 +29,8 @@ public:
     explicit blocking_pool(blocking_pool_options options = {});
     /// Runs what is queued, and waits for every thread.
     ~blocking_pool();
+    blocking_pool(blocking_pool const&) = delete;
+    blocking_pool& operator=(blocking_pool const&) = delete;
 
     [[nodiscard]] any_executor const& executor() const noexcept { return executor_; }
     operator any_executor const&() const noexcept { return executor_; }
@@ -41,7 +43,7 @@ public:
     void shut_down();
 
 private:
-    std::unique_ptr<detail::blocking_pool> pool_;
+    std::shared_ptr<detail::blocking_pool> pool_; // shared with calls that are on their way to it, and whose tasks need not wait for that
     any_executor executor_;
 };
 

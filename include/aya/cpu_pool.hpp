@@ -31,6 +31,8 @@ public:
     explicit cpu_pool(cpu_pool_options options = {});
     /// Waits for all work.
     ~cpu_pool();
+    cpu_pool(cpu_pool const&) = delete;
+    cpu_pool& operator=(cpu_pool const&) = delete;
 
     [[nodiscard]] any_executor const& executor() const noexcept { return executor_; }
     operator any_executor const&() const noexcept { return executor_; }
@@ -42,7 +44,7 @@ public:
     void shut_down();
 
 private:
-    std::unique_ptr<detail::cpu_pool> pool_;
+    std::shared_ptr<detail::cpu_pool> pool_; // shared with calls that are on their way to it, and whose tasks need not wait for that
     any_executor executor_;
 };
 

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <thread>
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -52,8 +53,12 @@ struct interrupt_guard::watch {
                 return;
             }
             if (interrupted.exchange(true) || count > 1) {
-                // The second one: the program does not react, so the default action takes over.
+                // The second one: the program does not react, so the default action takes over; also where only one of its threads takes signals.
                 ::signal(SIGINT, SIG_DFL);
+                sigset_t interrupt;
+                sigemptyset(&interrupt);
+                sigaddset(&interrupt, SIGINT);
+                ::pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
                 ::raise(SIGINT);
             }
             late = !task->cancel("interrupted");

@@ -203,13 +203,16 @@ TEST_CASE("R9: cancelled by somebody else as well: cancelled_error") {
 }
 
 TEST_CASE("R10: the second interrupt ends the program") {
-    child_process child(test::neighbour("interrupt_child"), {"stubborn", "pool"});
-    CHECK(child.read_line() == "ready");
-    child.send(SIGINT);
-    CHECK(child.read_line() == "cleaned up");
-    CHECK(child.read_line() == "ignored");
-    child.send(SIGINT);
-    CHECK(child.exit_code() == -SIGINT);
+    for (char const* const how : {"stubborn", "masked"}) {
+        CAPTURE(how);
+        child_process child(test::neighbour("interrupt_child"), {how, "pool"});
+        CHECK(child.read_line() == "ready");
+        child.send(SIGINT);
+        CHECK(child.read_line() == "cleaned up");
+        CHECK(child.read_line() == "ignored");
+        child.send(SIGINT);
+        CHECK(child.exit_code() == -SIGINT);
+    }
 }
 
 TEST_CASE("R11: a handler of the program's own stays in place") {

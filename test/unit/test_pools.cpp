@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <ranges>
 #include <stdexcept>
 #include <thread>
@@ -79,6 +80,23 @@ TEST_CASE("stop token: a call whose awaiter is cancelled or times out is told") 
             CHECK(value == 7);
         };
         rt.block_on(stop_each);
+    });
+}
+
+TEST_CASE("pools: one may go as soon as the task that called it is cancelled and over, wherever the call is on its way to it") {
+    test::everywhere_in_real_time([]() -> aya::task<> {
+        for (int round = 0; round < 300; ++round) {
+            auto on_a_pool = [](auto pool) -> aya::task<> {
+                auto const h = aya::create_task(aya::run_in_executor(pool->executor(), [] {}));
+                for (int i = 0; i < 3; ++i)
+                    co_await aya::yield();
+                h.cancel();
+                co_await aya::wait(std::vector(1, h));
+                pool.reset();
+            };
+            co_await on_a_pool(std::make_unique<aya::blocking_pool>(aya::blocking_pool_options{.max_threads = 1}));
+            co_await on_a_pool(std::make_unique<aya::cpu_pool>(aya::cpu_pool_options{.threads = 1}));
+        }
     });
 }
 
