@@ -2,6 +2,7 @@
 // Each limit of time, and what is left after it: nothing.
 #include "http/server.hpp"
 
+#include <aya/gather.hpp>
 #include <aya/http.hpp>
 #include <aya/timeout.hpp>
 
