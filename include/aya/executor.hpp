@@ -59,8 +59,8 @@ public:
     friend bool operator==(inline_executor, inline_executor) noexcept { return true; }
 };
 
-/// An executor of any type. A copy names the same executor; those of a pool or a runtime do not keep it alive: it must outlive the tasks that
-/// it runs. Thread safety: as a std::shared_ptr.
+/// An executor of any type. A copy names the same executor. It does not keep a runtime alive, nor a pool's threads: those must outlive the tasks
+/// that they run. What a pool is given after its end is refused. Thread safety: as a std::shared_ptr.
 class any_executor {
 public:
     /// Holds a copy of `e`.

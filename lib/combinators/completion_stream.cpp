@@ -76,9 +76,14 @@ void completion_stream::notified(completion& c, task_state&) noexcept {
 
 void completion_stream::arm(scheduler& home, time_point deadline) {
     timer_queue& timers = home.timers();
-    std::lock_guard const hold(timers.mutex());
-    timers.arm(timer_, deadline);
-    add_reference(); // the timer's
+    bool is_earliest = false;
+    {
+        std::lock_guard const hold(timers.mutex());
+        is_earliest = timers.arm(timer_, deadline);
+        add_reference(); // the timer's
+    }
+    if (is_earliest) [[unlikely]]
+        timers.raise_alarm();
 }
 
 void completion_stream::fired(timer& t) noexcept {

@@ -126,6 +126,7 @@ void fan_in::drop_new(scheduler& home) noexcept {
 
 bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optional<time_point> deadline) {
     bool cancel_pending = false;
+    timer_queue* alarm = nullptr;
     if (first_new_ != nullptr)
         waiter.home().fork(*std::exchange(first_new_, nullptr));
     {
@@ -136,13 +137,16 @@ bool fan_in::suspend(task_state& waiter, std::coroutine_handle<> h, std::optiona
         if (deadline) {
             timer_queue& timers = waiter.home().timers();
             std::lock_guard const hold_timers(timers.mutex());
-            timers.arm(timer_, *deadline);
+            if (timers.arm(timer_, *deadline))
+                alarm = &timers;
             references_.fetch_add(1, std::memory_order_relaxed); // the timer's; the caller holds one
         }
         waiter_ = &waiter;
         cancel_pending = waiter.begin_wait(*this, h);
     }
     // This block may be gone now.
+    if (alarm != nullptr) [[unlikely]]
+        alarm->raise_alarm();
     if (cancel_pending) [[unlikely]]
         waiter.deliver_pending(*this);
     return true;

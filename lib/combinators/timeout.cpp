@@ -40,9 +40,14 @@ void timeout_scope::arm() {
         return;
     }
     detail::timer_queue& timers = task_->home().timers();
-    std::lock_guard const hold(timers.mutex());
-    timers.arm(timer_, *deadline_);
-    timer_busy_.store(true, std::memory_order_relaxed); // whoever takes the timer out has the lock after this
+    bool is_earliest = false;
+    {
+        std::lock_guard const hold(timers.mutex());
+        is_earliest = timers.arm(timer_, *deadline_);
+        timer_busy_.store(true, std::memory_order_relaxed); // whoever takes the timer out has the lock after this
+    }
+    if (is_earliest) [[unlikely]]
+        timers.raise_alarm();
 }
 
 bool timeout_scope::disarm() noexcept {

@@ -78,21 +78,26 @@ void callback_hub::serve_first() noexcept {
 
 bool callback_hub::arm(callback& c, time_point deadline) {
     timer_queue& timers = home_->timers();
-    std::lock_guard const hold_timers(timers.mutex());
-    std::lock_guard const hold(mutex_);
-    if (closed_)
-        return false;
-    timers.arm(c, deadline);
-    c.add_reference(); // the timer's
-    c.preceding_ = nullptr;
-    c.following_ = armed_;
-    if (armed_ != nullptr)
-        armed_->preceding_ = &c;
-    armed_ = &c;
+    bool is_earliest = false;
+    {
+        std::lock_guard const hold_timers(timers.mutex());
+        std::lock_guard const hold(mutex_);
+        if (closed_)
+            return false;
+        is_earliest = timers.arm(c, deadline);
+        c.add_reference(); // the timer's
+        c.preceding_ = nullptr;
+        c.following_ = armed_;
+        if (armed_ != nullptr)
+            armed_->preceding_ = &c;
+        armed_ = &c;
+    }
+    if (is_earliest) [[unlikely]]
+        timers.raise_alarm();
     return true;
 }
 
-// With both locks held. False when it is not armed: it is being fired, or the hub has been closed.
+// With the lock held. False when it is not armed any more: it is being fired, or disarmed.
 bool callback_hub::unlink_armed(callback& c) noexcept {
     if (c.preceding_ == nullptr && armed_ != &c)
         return false;
@@ -104,11 +109,20 @@ bool callback_hub::unlink_armed(callback& c) noexcept {
 }
 
 void callback_hub::disarm(callback& c) noexcept {
+    {
+        std::lock_guard const hold(mutex_);
+        if (!unlink_armed(c))
+            return; // the runtime may be gone, and the timer queue with it
+        ++unfinished_; // the runtime's end waits for this
+    }
     bool last_use = false;
     {
         std::lock_guard const hold_timers(c.home->mutex());
+        last_use = c.home->disarm(c);
+    }
+    {
         std::lock_guard const hold(mutex_);
-        last_use = unlink_armed(c) && c.home->disarm(c);
+        --unfinished_;
     }
     if (last_use)
         c.release(); // the timer's reference, for nobody fires it any more
@@ -123,6 +137,8 @@ void callback_hub::claim(callback& c) noexcept {
 void callback_hub::expire(callback& c) noexcept {
     if (c.due_)
         home_->schedule(c);
+    else if (c.move(callback::stage::armed, callback::stage::cancelled))
+        c.drop(); // the hub was closed before
     c.release(); // the timer's; it may have been the last one to know this hub
 }
 

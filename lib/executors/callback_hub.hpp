@@ -26,7 +26,7 @@ public:
     /// False when the hub is closed. Throws std::bad_alloc. On a thread of the runtime.
     [[nodiscard]] bool arm(callback& c, time_point deadline);
     void disarm(callback& c) noexcept;
-    /// What the timer queue calls: claim() with its lock held, so that callbacks are queued in the order of their deadlines though several
+    /// What the timer queue calls: claim() with its lock held, so that callbacks of one queue come in the order of their deadlines though several
     /// threads fire them, then expire().
     void claim(callback& c) noexcept;
     void expire(callback& c) noexcept;
@@ -58,7 +58,7 @@ private:
     callback* first_ = nullptr;
     callback** last_ = &first_;
     callback* armed_ = nullptr;
-    std::size_t unfinished_ = 0; // queued and not called yet, or under way
+    std::size_t unfinished_ = 0; // queued and not called yet, or under way; or being disarmed
     std::size_t owed_ = 0;       // tickets that came while a callback ran
     bool busy_ = false;          // a callback runs, or the pump is queued
     bool closed_ = false;

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t arity = 4; // shallower than a binary heap, and the children share a cache line
 }
 
-void timer_queue::arm(timer& t, time_point deadline) {
+bool timer_queue::arm(timer& t, time_point deadline) {
     entry const e{deadline.time_since_epoch().count(), &t};
     heap_.push_back(e);
     count(counted::timers, 1);
@@ -19,10 +19,9 @@ void timer_queue::arm(timer& t, time_point deadline) {
     t.sequence = (sequence_ += 2) | (t.sequence & 1);
     sift_up(heap_.size() - 1, e);
     if (t.position != 0 || e.deadline >= next_.load(std::memory_order_relaxed)) // written with the lock held
-        return;
+        return false;
     publish_next();
-    if (earlier_ != nullptr)
-        earlier_(of_);
+    return earlier_ != nullptr;
 }
 
 bool timer_queue::disarm(timer& t) noexcept {

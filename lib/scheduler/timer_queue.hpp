@@ -15,16 +15,18 @@ namespace aya::inline v1::detail {
 
 class timer_queue {
 public:
-    /// `earlier(*of)` is called when next() becomes earlier, with mutex() held: for timers that are armed by other threads than the one that
-    /// waits for their deadlines.
+    /// `earlier(*of)` tells that next() has become earlier: for timers that are armed by other threads than the one that waits for their
+    /// deadlines.
     using alarm = void (*)(void* of) noexcept;
     explicit timer_queue(alarm earlier = nullptr, void* of = nullptr) noexcept : earlier_(earlier), of_(of) {}
 
     spin_lock& mutex() noexcept { return mutex_; }
 
-    /// Both with mutex() held. arm() throws std::bad_alloc.
-    void arm(timer& t, time_point deadline);
-    /// False when the timer was not armed: it is being fired, or was.
+    /// With mutex() held. True when raise_alarm() must follow, once it is released. Throws std::bad_alloc.
+    [[nodiscard]] bool arm(timer& t, time_point deadline);
+    /// Without the lock: it wakes a thread, or starts one, and what it reports of that calls the program.
+    void raise_alarm() const noexcept { earlier_(of_); }
+    /// With mutex() held. False when the timer was not armed: it is being fired, or was.
     bool disarm(timer& t) noexcept;
 
     /// Takes out one timer whose deadline is at or before `now`, or null, and claims it if it is ordered. The caller calls its expire().

@@ -38,13 +38,16 @@ void sleep_awaiter::suspend(task_state& task, std::coroutine_handle<> h) {
         return;
     }
     timer_queue& timers = task.home().timers();
+    bool is_earliest = false;
     bool cancel_pending = false;
     {
         std::lock_guard const guard(timers.mutex());
-        timers.arm(*this, deadline_);
+        is_earliest = timers.arm(*this, deadline_);
         cancel_pending = task.begin_wait(*this, h);
     }
     // This awaiter may be gone now.
+    if (is_earliest) [[unlikely]]
+        timers.raise_alarm();
     if (cancel_pending) [[unlikely]]
         task.deliver_pending(*this);
 }

@@ -77,7 +77,7 @@ TEST_CASE("http timeouts: read, when the server says nothing, or stops in the mi
         }
         {
             http::timeouts t;
-            t.read = 250ms; // the answer begins before that
+            t.read = 500ms; // the answer begins before that
             http::client client(within(t));
             http::response_stream s = co_await client.stream("GET", stops.url());
             CHECK(co_await s.next() == "abc");

@@ -131,7 +131,9 @@ def http_server():
         slow.sendall(ask("/hello"))
         answer = b""
         while not answer.endswith(b"hello from /hello\n"):  # so the connection is served
-            answer += slow.recv(65536)
+            piece = slow.recv(65536)
+            assert piece, answer
+            answer += piece
         slow.sendall(ask("/slow"))
         s.process.send_signal(signal.SIGTERM)
         answer = receive_all(slow)

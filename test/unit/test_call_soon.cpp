@@ -6,10 +6,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using test::everywhere;
@@ -29,6 +33,65 @@ TEST_CASE("call_soon: callable and arguments are kept until the call, and go wit
         CHECK_FALSE(h.cancelled());
         CHECK_FALSE(aya::callback_handle().cancel());
     });
+}
+
+TEST_CASE("call_at: at the runtime's end a call is made or cancelled, and its handle may be cancelled after that") {
+    for (std::size_t const workers : test::every_kind)
+        for (int round = 0; round < 20; ++round) {
+            test::census census;
+            std::atomic<int> called{0};
+            std::vector<aya::timer_handle> all;
+            {
+                aya::runtime rt(test::kind{workers}.options());
+                rt.block_on([&]() -> aya::task<> {
+                    auto const begin = aya::now() + 100us;
+                    for (int i = 0; i < 60; ++i) // some are due while the runtime ends
+                        all.push_back(aya::call_at(begin + i * 5us, [&called, alive = census.make()] { ++called; }));
+                    co_return;
+                });
+            }
+            auto const cancelled = std::count_if(all.begin(), all.end(), [](auto const& h) { return h.cancelled(); });
+            CHECK(called.load() + cancelled == 60);
+            CHECK(census.live() == 0);
+            for (auto const& h : all)
+                CHECK_FALSE(h.cancel());
+        }
+}
+
+TEST_CASE("call_later: a cancel() that is under way at the runtime's end may go on after it") {
+    struct slow_end {
+        slow_end(std::atomic<bool>* b, std::atomic<bool>* g) : begun(b), go(g) {}
+        slow_end(slow_end&& other) noexcept : begun(std::exchange(other.begun, nullptr)), go(other.go) {}
+        ~slow_end() {
+            if (begun == nullptr)
+                return;
+            begun->store(true);
+            while (!go->load())
+                std::this_thread::yield();
+        }
+        void operator()() {}
+        std::atomic<bool>* begun;
+        std::atomic<bool>* go;
+    };
+    for (std::size_t const workers : test::every_kind) {
+        std::atomic<bool> begun{false};
+        std::atomic<bool> go{false};
+        aya::timer_handle h;
+        test::thread_crew crew;
+        {
+            aya::runtime rt(test::kind{workers}.options());
+            rt.block_on([&]() -> aya::task<> {
+                h = aya::call_later(1h, slow_end(&begun, &go));
+                co_return;
+            });
+            crew.add([&h] { CHECK(h.cancel()); });
+            while (!begun.load())
+                std::this_thread::yield();
+        }
+        go.store(true);
+        crew.join();
+        CHECK(h.cancelled());
+    }
 }
 
 TEST_CASE("call_at: calls of one worker for the same time are made in the order of the calls, whichever workers see that they are due") {

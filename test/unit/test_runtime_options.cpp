@@ -269,6 +269,36 @@ TEST_CASE("runtime_options: where a lazy worker cannot be started, those that th
     CHECK(log.count() < 200); // one in 100 ms
 }
 
+TEST_CASE("runtime_options: the handler that hears of a worker that cannot be started, when a timer is armed, may look into the runtime") {
+    aya::runtime* looked_into = nullptr;
+    std::atomic<int> heard{0};
+    aya::runtime_options options = test::kind{2}.options();
+    options.lazy_workers = true;
+    options.exception_handler = [&](aya::exception_report const&) {
+        (void)looked_into->metrics(); // counts the timers
+        ++heard;
+    };
+    aya::blocking_pool const pool({.max_threads = 1});
+    auto begin = [&]() -> aya::task<> { co_await aya::run_in_executor(pool, [] {}); };
+    aya::runtime(test::kind{0}.options()).block_on(begin); // its thread is there
+    aya::runtime rt(options);
+    looked_into = &rt;
+    std::atomic<bool> armed{false};
+    auto body = [&]() -> aya::task<> {
+        no_more_threads const none;
+        auto arm = [](std::atomic<bool>* done) -> aya::task<> {
+            (void)aya::call_later(1h, [] {}); // the only worker that runs is busy: another one is called
+            done->store(true);
+            co_return;
+        };
+        auto const there = aya::create_task(arm(&armed), {.executor = pool});
+        CHECK(test::eventually_outside([&] { return armed.load(); })); // holds the worker
+        co_await there;
+    };
+    rt.block_on(body);
+    CHECK(heard >= 1);
+}
+
 TEST_CASE("runtime_options: timers, virtual time and the end are the same with lazy workers") {
     for (std::size_t const workers : {1U, 2U, 8U}) {
         aya::runtime_options options = test::kind{workers}.options();
