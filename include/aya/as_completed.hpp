@@ -79,8 +79,8 @@ private:
 };
 
 /// Gives tasks in the order of their ends: see completed_tasks::next(). Of a range of handles, or of tasks, which are scheduled now.
-/// Equal handles count once. Dropping the result leaves the tasks alone, as a timeout does. Throws invalid_state_error outside a
-/// runtime. Mirrors asyncio.as_completed().
+/// Equal handles count once. Dropping the result leaves the tasks alone, as a timeout does; it must not outlive the runtime. Throws
+/// invalid_state_error outside a runtime. Mirrors asyncio.as_completed().
 template <detail::joinable_range Range>
 auto as_completed(Range&& range, std::optional<duration> timeout = std::nullopt) {
     using part = std::remove_cvref_t<decltype(*range.begin())>;
