@@ -9,6 +9,7 @@ namespace aya::inline v1::detail {
 
 namespace {
 constexpr std::size_t arity = 4; // shallower than a binary heap, and the children share a cache line
+constexpr std::uint64_t ordered_bit = 1; // in timer::sequence
 }
 
 bool timer_queue::arm(timer& t, time_point deadline) {
@@ -16,7 +17,7 @@ bool timer_queue::arm(timer& t, time_point deadline) {
     heap_.push_back(e);
     count(counted::timers, 1);
     t.home = this;
-    t.sequence = (sequence_ += 2) | (t.sequence & 1);
+    t.sequence = (sequence_ += 2 * ordered_bit) | (t.sequence & ordered_bit);
     sift_up(heap_.size() - 1, e);
     if (t.position != 0 || e.deadline >= next_.load(std::memory_order_relaxed)) // written with the lock held
         return false;
@@ -42,7 +43,7 @@ timer* timer_queue::pop_due(time_point now) noexcept {
     }
     timer* const due = heap_.front().which;
     remove(0);
-    if (due->sequence % 2 != 0)
+    if ((due->sequence & ordered_bit) != 0)
         static_cast<ordered_timer*>(due)->claim(*due);
     return due;
 }

@@ -38,6 +38,12 @@ bool is_answered(int descriptor) {
     return ::recv(descriptor, &c, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 || errno != EAGAIN;
 }
 
+// Less than `least` after `begin`, or not met yet. Whoever waits for that may need no memory itself: not even for a coroutine's frame.
+bool is_early(std::chrono::steady_clock::time_point begin, std::chrono::nanoseconds least) {
+    auto const spent = std::chrono::steady_clock::now() - begin;
+    return spent < least || (!short_memory::met() && spent < 60s);
+}
+
 // Whether the n-th allocation was met while a client was served, or not.
 aya::task<bool> serve_with_a_shortage(unsigned short port, long n, shortage how) {
     test::raw_socket const client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -45,8 +51,7 @@ aya::task<bool> serve_with_a_shortage(unsigned short port, long n, shortage how)
     short_memory::begin(n, how);
     bool const sent = ::connect(client.descriptor, at.data(), at.size()) == 0 && ::send(client.descriptor, "x", 1, MSG_NOSIGNAL) == 1;
     auto const begin = std::chrono::steady_clock::now(); // a server that backs off answers later
-    while (!is_answered(client.descriptor) &&
-           (std::chrono::steady_clock::now() < begin + 20ms || (!short_memory::met() && std::chrono::steady_clock::now() < begin + 60s)))
+    while (!is_answered(client.descriptor) && is_early(begin, 20ms))
         co_await aya::yield();
     bool const met = short_memory::end();
     CHECK(sent);
@@ -100,8 +105,8 @@ TEST_CASE("no memory: a server waits while there is none, so that few connection
             std::size_t sent = 0;
             for (test::raw_socket const& s : all)
                 sent += ::connect(s.descriptor, at.data(), at.size()) == 0 && ::send(s.descriptor, "x", 1, MSG_NOSIGNAL) == 1;
-            auto const begin = std::chrono::steady_clock::now(); // nothing here may need memory
-            while (std::chrono::steady_clock::now() < begin + 10ms || (!short_memory::met() && std::chrono::steady_clock::now() < begin + 60s))
+            auto const begin = std::chrono::steady_clock::now();
+            while (is_early(begin, 10ms))
                 co_await aya::yield();
             bool const met = short_memory::end();
             CHECK(met);

@@ -310,16 +310,14 @@ struct with_children : no_scene {
     std::atomic<int> finished{0};
 
     /// In a child's frame, from the call on: one that has not begun may begin yet.
-    class present {
-    public:
-        explicit present(std::atomic<int>& counter) : n_(&counter) { n_->fetch_add(1); }
-        present(present&& other) noexcept : n_(std::exchange(other.n_, nullptr)) {}
+    struct present {
+        explicit present(std::atomic<int>& counter) : n(&counter) { n->fetch_add(1); }
+        present(present&& other) noexcept : n(std::exchange(other.n, nullptr)) {}
         ~present() {
-            if (n_ != nullptr)
-                n_->fetch_sub(1);
+            if (n != nullptr)
+                n->fetch_sub(1);
         }
-    private:
-        std::atomic<int>* n_;
+        std::atomic<int>* n;
     };
     aya::task<int> child(int turns) { return present_child(turns, present(live)); }
     aya::task<int> present_child(int turns, present) {
